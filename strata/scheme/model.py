@@ -1,0 +1,228 @@
+"""What a scheme may say: every number of the product that a planner owns, typed, bounded and with its rationale.
+
+Belongs here: shape and cross-field rules. Does not: reading files (`strata.scheme.load`), using the numbers.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from strata.calendar import Bucket
+from strata.partition import CYCLE_PATTERN
+
+Rationale = Annotated[str, Field(min_length=20)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
+
+VALUE_CLASSES = ("A", "B", "C", "U")
+VARIABILITY_CLASSES = ("X", "Y", "Z", "U")
+DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
+DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy", "none"]
+ForecastMethod = Literal["ses", "seasonal_naive", "sba", "tsb", "mean_rate", "zero"]
+Distribution = Literal["normal", "gamma", "negative_binomial"]
+
+
+class Part(BaseModel):
+    """A part of a scheme: frozen, no unknown keys, and a rationale beside its numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rationale: Rationale
+
+
+class Buckets(Part):
+    """Period lengths: classes are judged on `classification`, forecasts and policies run on `planning`."""
+
+    classification: Bucket
+    planning: Bucket
+    planning_periods: int = Field(ge=2, le=520)
+
+
+class Exclusion(Part):
+    """Items that are no part of the plan: all whose `column` of the item master holds one of `values`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    column: Literal["category", "family", "status", "sku_id"]
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class Value(Part):
+    """Value class by cumulative share of `basis` over the last `window_cycles` closed months."""
+
+    basis: Literal["revenue", "margin"]
+    window_cycles: int = Field(ge=1, le=60)
+    cuts: dict[Literal["A", "B"], Share]
+
+    @model_validator(mode="after")
+    def _cuts_increase(self) -> Self:
+        if set(self.cuts) != {"A", "B"} or not self.cuts["A"] < self.cuts["B"]:
+            raise ValueError(f"value.cuts must name A and B with A < B, not {self.cuts}")
+        return self
+
+
+class Variability(Part):
+    """Variability class by coefficient of variation per classification period."""
+
+    basis: Literal["cv", "cv_deseasonalised"]
+    cuts: dict[Literal["X", "Y"], Annotated[float, Field(gt=0, le=10)]]
+    min_periods: int = Field(ge=2, le=60)
+
+    @model_validator(mode="after")
+    def _cuts_increase(self) -> Self:
+        if set(self.cuts) != {"X", "Y"} or not self.cuts["X"] < self.cuts["Y"]:
+            raise ValueError(f"variability.cuts must name X and Y with X < Y, not {self.cuts}")
+        return self
+
+
+class DemandPattern(Part):
+    """Syntetos-Boylan cuts on mean interval and squared CV of sizes; fewer demands than `min_demands` is `none`."""
+
+    adi_cut: float = Field(gt=1, le=5)
+    cv2_cut: float = Field(gt=0, le=5)
+    min_demands: int = Field(ge=3, le=24)
+
+
+class Hysteresis(Part):
+    """Dead bands round the cuts: `value_band` in share points, `variability_band` as a part of the cut."""
+
+    value_band: float = Field(ge=0, lt=0.2)
+    variability_band: float = Field(ge=0, lt=1)
+
+
+class Lifecycle(Part):
+    """States from data: intro, growth, mature, decline, eol, dead (in classification periods)."""
+
+    intro_periods: int = Field(ge=1, le=24)
+    dead_periods: int = Field(ge=1, le=36)
+    recent_periods: int = Field(ge=1, le=12)
+    growth_ratio: float = Field(gt=1, le=10)
+    decline_ratio: Share
+
+
+class Censoring(Part):
+    """A period in which stock was out for at least this share of its days is censored: unknown, not zero."""
+
+    min_stockout_share: Share
+
+
+class Shift(Part):
+    """Level-shift test: the last `recent_periods` against those before; a true shift passes both bounds."""
+
+    recent_periods: int = Field(ge=2, le=12)
+    z: float = Field(gt=1, le=10)
+    ratio: float = Field(gt=1, le=10)
+
+
+class Seasonality(Part):
+    """Strength from which a series counts as seasonal, and the seasons of history needed to say so."""
+
+    min_strength: Share
+    min_seasons: int = Field(ge=2, le=10)
+
+
+class Forecast(Part):
+    """Method per demand class and its smoothing constants; `ses_alphas` is the grid searched per series."""
+
+    horizon_periods: int = Field(ge=1, le=104)
+    methods: dict[DemandClass, ForecastMethod]
+    seasonal_method: ForecastMethod
+    ses_alphas: tuple[Share, ...] = Field(min_length=1)
+    sba_alpha: Share
+    tsb_alpha: Share
+    tsb_beta: Share
+
+    @model_validator(mode="after")
+    def _all_classes(self) -> Self:
+        if missing := set(DEMAND_CLASSES) - set(self.methods):
+            raise ValueError(f"forecast.methods lacks demand classes {sorted(missing)}")
+        return self
+
+
+class LeadTime(Part):
+    """A lane needs `min_receipts` of its own; else its supplier's, else the region's, else the item's planned days."""
+
+    min_receipts: int = Field(ge=2, le=100)
+    max_days: int = Field(ge=1, le=1000)
+
+
+class Inventory(Part):
+    """Distribution per demand class, cost rates and lead-time rule behind every policy."""
+
+    distributions: dict[DemandClass, Distribution]
+    holding_rate_year: Share
+    order_cost: float = Field(ge=0)
+    lead_time: LeadTime
+
+    @model_validator(mode="after")
+    def _all_classes(self) -> Self:
+        if missing := set(DEMAND_CLASSES) - set(self.distributions):
+            raise ValueError(f"inventory.distributions lacks demand classes {sorted(missing)}")
+        return self
+
+
+class Policy(Part):
+    """What one segment implies. `none` needs no numbers; every other type needs metric, target and review."""
+
+    policy_type: Literal["sQ", "RS", "none"]
+    service_metric: Literal["csl", "fill_rate"] | None = None
+    service_target: float | None = None
+    review_days: int | None = Field(default=None, ge=1, le=91)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        numbers = (self.service_metric, self.service_target, self.review_days)
+        if self.policy_type == "none":
+            if any(number is not None for number in numbers):
+                raise ValueError("a policy of type none has no service metric, target or review")
+            return self
+        if any(number is None for number in numbers):
+            raise ValueError(f"a {self.policy_type} policy needs service_metric, service_target and review_days")
+        if self.service_target is not None and not 0.5 <= self.service_target < 1:
+            raise ValueError(
+                f"service_target {self.service_target} is not a fraction between 0.5 and 1: "
+                f"write 0.975 for 97.5 %"
+            )
+        return self
+
+
+class Gates(Part):
+    """Bounds that the gates judge a candidate by; beyond them the region is suspended."""
+
+    min_items: int = Field(ge=1)
+    max_refused_share: Share
+    max_volume_drop: Share
+    max_feed_age_days: int = Field(ge=1, le=366)
+    max_class_churn: Share
+    class_share: dict[Literal["A", "B", "C"], tuple[float, float]]
+
+
+class Scheme(Part):
+    """One version of every decision rule. Immutable once approved; identified by its file's content hash."""
+
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")
+    effective_from: Cycle
+    supersedes: str | None
+    owner: str = Field(min_length=3)
+    class_level: Literal["region", "location"]
+    buckets: Buckets
+    exclusions: tuple[Exclusion, ...]
+    value: Value
+    variability: Variability
+    demand_pattern: DemandPattern
+    hysteresis: Hysteresis
+    lifecycle: Lifecycle
+    censoring: Censoring
+    shift: Shift
+    seasonality: Seasonality
+    forecast: Forecast
+    inventory: Inventory
+    policies: dict[str, Policy]
+    gates: Gates
+
+    @model_validator(mode="after")
+    def _every_cell(self) -> Self:
+        cells = {value + variability for value in VALUE_CLASSES for variability in VARIABILITY_CLASSES}
+        if missing := cells - set(self.policies):
+            raise ValueError(f"policies lacks segments {sorted(missing)}: give each a policy, or type none with a reason")
+        if unknown := set(self.policies) - cells:
+            raise ValueError(f"policies names segments that cannot occur: {sorted(unknown)}")
+        return self

@@ -1,0 +1,509 @@
+"""Every published table: columns, types, keys, grain, owner, one-line meaning. Names of columns live here only.
+
+Belongs here: declarations and the check of a frame against them. Does not: how a table is computed or stored.
+`docs/tables.md` is generated from this module.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from strata.identity import content_hash
+
+Kind = Literal["text", "int", "float", "bool", "date", "timestamp", "decimal"]
+ARROW: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "decimal": pa.decimal128(18, 4),
+}
+NOT_CONTENT = frozenset({"release_id"})
+
+
+class TableError(ValueError):
+    """A frame does not fit its declared table; the message names table, column, rows and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its type, whether it may be null, and what it means (with its unit)."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One published table. `decided` tables carry reason and suspension columns; `scope` says who computes it."""
+
+    name: str
+    grain: str
+    keys: tuple[str, ...]
+    owner: str
+    meaning: str
+    columns: tuple[Column, ...]
+    decided: bool
+    scope: Literal["partition", "release"]
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, ARROW[c.kind], nullable=c.nullable) for c in self.columns])
+
+    def conform(self, frame: pd.DataFrame | pa.Table) -> pa.Table:
+        """The frame as this table: declared columns in order, declared types, sorted by key.
+
+        Raises:
+            TableError: a column is missing, extra or mistyped, a value is null where it may not be, a float is
+                not finite, or a key stands twice.
+        """
+        rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+        missing = [name for name in self.names if name not in rows.column_names]
+        extra = [name for name in rows.column_names if name not in self.names]
+        if missing or extra:
+            raise TableError(f"table {self.name}: missing columns {missing}, extra columns {extra}; see strata/tables.py")
+        arrays = [self._cast(rows.column(column.name), column) for column in self.columns]
+        table = pa.Table.from_arrays(arrays, schema=self.schema)
+        self._check_keys(table)
+        return table.sort_by([(key, "ascending") for key in self.keys])
+
+    def content_hash(self, table: pa.Table) -> str:
+        """Content hash of conformed rows, `release_id` left out."""
+        return content_hash(table, self.keys, NOT_CONTENT)
+
+    def empty(self) -> pa.Table:
+        """No rows, right columns."""
+        return self.schema.empty_table()
+
+    def _cast(self, values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+        where = f"table {self.name}, column {column.name}"
+        if column.kind == "float" and pa.types.is_floating(values.type):
+            bad = pc.invert(pc.is_finite(values)).fill_null(False)
+            if pc.any(bad).as_py():
+                rows = pc.indices_nonzero(bad).to_pylist()[:5]
+                raise TableError(f"{where}: NaN or infinite in rows {rows}; write null where a value is unknown")
+        try:
+            cast = values.cast(ARROW[column.kind])
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise TableError(f"{where}: {values.type} does not fit {ARROW[column.kind]}: {error}") from error
+        if not column.nullable and cast.null_count:
+            rows = pc.indices_nonzero(cast.is_null()).to_pylist()[:5]
+            raise TableError(f"{where}: null in {cast.null_count} rows, first {rows}; the column may not be null")
+        return cast
+
+    def _check_keys(self, table: pa.Table) -> None:
+        if not table.num_rows:
+            return
+        groups = table.group_by(list(self.keys)).aggregate([([], "count_all")])
+        if groups.num_rows != table.num_rows:
+            twice = groups.filter(pc.greater(groups["count_all"], 1)).slice(0, 3).select(list(self.keys)).to_pylist()
+            raise TableError(f"table {self.name}: key {self.keys} stands more than once, for example {twice}")
+
+
+def _c(name: str, kind: Kind, meaning: str) -> Column:
+    return Column(name, kind, meaning)
+
+
+def _n(name: str, kind: Kind, meaning: str) -> Column:
+    return Column(name, kind, meaning, nullable=True)
+
+
+_SKU = _c("sku_id", "text", "Item number, exact text of the source.")
+_LOCATION = _c("location_id", "text", "Stocking location; `*` is the whole region.")
+_REGION = _c("region", "text", "Region code; `*` where a row belongs to no single region.")
+_CYCLE = _c("cycle", "text", "Planning month that computed the row.")
+_STAMP = (
+    _c("valid_for_cycle", "text", "Planning month that the row serves; later than `cycle` where it was carried forward."),
+    _c("scheme_version", "text", "Version of the scheme that decided."),
+)
+_REASON = _c("decision_reason", "text", "Why the row says what it says.")
+_SUSPENSION = (
+    _c("is_suspended", "bool", "True: last good row, kept because the newer candidate failed a gate."),
+    _n("suspended_since", "text", "First cycle of the suspension."),
+    _n("suspension_reason", "text", "Gate and observation that caused the suspension."),
+)
+SUSPENSION_COLUMNS = ("is_suspended", "suspended_since", "suspension_reason")
+_KEY4 = ("sku_id", "location_id", "region", "cycle")
+
+
+def _table(
+    name: str,
+    grain: str,
+    keys: tuple[str, ...],
+    owner: str,
+    meaning: str,
+    columns: tuple[Column, ...],
+    *,
+    decided: bool,
+    scope: Literal["partition", "release"],
+) -> Table:
+    tail = (*_STAMP, _REASON, *_SUSPENSION) if decided else _STAMP
+    return Table(name, grain, keys, owner, meaning, (*columns, *tail), decided, scope)
+
+
+def _version_columns() -> tuple[Column, ...]:
+    return (
+        _c("known_from", "timestamp", "When the version could first be known."),
+        _c("known_basis", "text", "`extracted`, `source` (change time of the source) or `assumed` (first load)."),
+        _c("source_batch_id", "text", "Accepted batch that brought the version."),
+        _c("origin", "text", "`real` or `simulated`, as the source declared it."),
+    )
+
+
+DEMAND_HISTORY = _table(
+    "demand_history",
+    "sku_id x location_id x region x cycle x bucket x period_start",
+    (*_KEY4, "bucket", "period_start"),
+    "demand-planning",
+    "Demand per period as known at the cut-off; rows only for periods with demand, promotion or stock-out.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("bucket", "text", "Period length: day, week or month; each bucket holds all demand once."),
+        _c("period_start", "date", "First day of the period in the region's time zone; weeks start on Monday."),
+        _c("is_partial", "bool", "The period was still open at the cut-off; kept out of profiles."),
+        _c("demand_units", "decimal", "Demand in base units, as ordered."),
+        _c("baseline_units", "decimal", "Demand cleaned of outliers and promotions; equals demand where nothing was adjusted."),
+        _c("revenue", "decimal", "Net revenue in the group currency."),
+        _c("margin", "decimal", "Revenue less units at the standard cost known at the cut-off."),
+        _c("order_lines", "int", "Order lines behind the demand."),
+        _c("is_promotion", "bool", "A promotion of the item at the location overlaps the period."),
+        _c("is_outlier", "bool", "Demand was judged an outlier; `adjustment_reason` says how."),
+        _c("is_censored", "bool", "Stock was out for at least the scheme's share of the period: demand is a lower bound."),
+        _n("adjustment_reason", "text", "Why baseline differs from demand or the period is censored."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+DEMAND_PROFILE = _table(
+    "demand_profile",
+    "sku_id x location_id x region x cycle",
+    _KEY4,
+    "demand-planning",
+    "Shape of demand over closed, uncensored periods since launch: `*` in classification buckets, locations in planning buckets.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("bucket", "text", "Period length of this row."),
+        _c("periods_observed", "int", "Closed, uncensored periods since launch within the window."),
+        _c("periods_censored", "int", "Closed periods left out because stock was out."),
+        _c("demand_periods", "int", "Observed periods with demand above zero."),
+        _n("mean_units_period", "float", "Mean demand per observed period, base units."),
+        _n("cv", "float", "Sample standard deviation of demand per period / its mean, zero periods included."),
+        _n("cv_deseasonalised", "float", "The same after trend and season are taken out; null below two full seasons."),
+        _n("adi", "float", "Mean interval between demands in periods, the first counted from launch."),
+        _n("cv2_nonzero", "float", "Squared coefficient of variation of the non-zero sizes, sample variance."),
+        _n("trend_strength", "float", "0 to 1; null below two full seasons."),
+        _n("seasonal_strength", "float", "0 to 1; null below two full seasons."),
+        _c("demand_class", "text", "smooth, erratic, intermittent, lumpy or none, in this row's buckets."),
+        _c("revenue", "decimal", "Revenue over the value window."),
+        _c("margin", "decimal", "Margin over the value window."),
+        _c("demand_units", "decimal", "Units over the value window."),
+        _c("order_lines", "int", "Order lines over the value window."),
+        _n("launch", "date", "Launch date of the item master, else first sale."),
+        _n("first_sale", "date", "Start of the first period with demand."),
+        _n("last_sale", "date", "Start of the last closed period with demand."),
+        _n("recent_ratio", "float", "Mean of the recent periods / mean of those before; null where either is missing."),
+        _n("shift_z", "float", "Level-shift statistic of the recent periods against those before."),
+        _c("is_true_shift", "bool", "The level-shift test fired with the scheme's bounds."),
+        _c("lifecycle_state", "text", "intro, growth, mature, decline, eol or dead."),
+        _c("fallback_level", "text", "Where the profile comes from: own, or none where nothing was sold."),
+        _n("fallback_reason", "text", "Why not from own history."),
+        _c("confidence", "float", "Observed periods / window periods, 0 to 1."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+SEGMENT_ASSIGNMENT = _table(
+    "segment_assignment",
+    "sku_id x location_id x region x cycle",
+    _KEY4,
+    "segmentation",
+    "Class of every item, held against flicker, with its reason; `location_id` `*` is the class of the region.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("value_class", "text", "A, B, C, or U where value is missing or not positive."),
+        _c("variability_class", "text", "X, Y, Z, or U where too little was observed."),
+        _c("demand_class", "text", "smooth, erratic, intermittent, lumpy or none."),
+        _c("lifecycle_state", "text", "intro, growth, mature, decline, eol or dead."),
+        _c("segment", "text", "Effective segment: value and variability class, overrides applied."),
+        _c("computed_segment", "text", "What the scheme alone would say, hysteresis included, overrides not."),
+        _n("previous_segment", "text", "Effective segment of the cycle before; null for a new item."),
+        _n("cumulative_share", "float", "Cumulative share of value up to and with this item, largest first."),
+        _n("class_probability", "float", "Probability of the class; null until a stability draw is made."),
+        _n("override_id", "text", "Override in force, if any."),
+        _c("as_known_at", "timestamp", "Cut-off: nothing learned later is in the row."),
+        _c("revenue", "decimal", "Revenue over the value window."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+_QUANTILES = (5, 10, 25, 50, 75, 90, 95, 99)
+QUANTILE_COLUMNS = tuple(f"q{level:02d}" for level in _QUANTILES)
+QUANTILE_LEVELS = tuple(level / 100 for level in _QUANTILES)
+
+DEMAND_FORECAST = _table(
+    "demand_forecast",
+    "sku_id x location_id x region x cycle x period_start",
+    (*_KEY4, "period_start"),
+    "demand-planning",
+    "Predictive distribution of demand per planning period, by the method that the demand class asks for.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("period_start", "date", "First day of the forecast period."),
+        _c("bucket", "text", "Period length."),
+        _c("horizon", "int", "Periods ahead: 1 is the first period not closed at the cut-off."),
+        _c("mean_units", "float", "Expected demand, base units."),
+        *(_c(name, "float", f"{level} % quantile of demand in the period, base units.") for name, level in zip(QUANTILE_COLUMNS, _QUANTILES, strict=True)),
+        _c("error_sd_units", "float", "Standard deviation of the one-period forecast error, base units."),
+        _c("method", "text", "ses, seasonal_naive, sba, tsb, mean_rate or zero."),
+        _c("forecast_level", "text", "item: the series itself."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+INVENTORY_POLICY = _table(
+    "inventory_policy",
+    "sku_id x location_id x region x cycle",
+    _KEY4,
+    "inventory",
+    "Stocking policy of every item-location that its segment implies, with the service it is expected to give.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("segment", "text", "Segment whose policy applies."),
+        _c("policy_type", "text", "sQ, RS or none (with the reason)."),
+        _n("service_metric", "text", "csl or fill_rate."),
+        _n("service_target", "float", "Target of the segment, a fraction."),
+        _n("review_days", "int", "Days between reviews."),
+        _n("lead_time_mean_days", "float", "Mean lead time, days."),
+        _n("lead_time_sd_days", "float", "Standard deviation of the lead time, days."),
+        _n("lead_time_level", "text", "lane, supplier, region or planned: whose receipts were used."),
+        _n("demand_distribution", "text", "normal, gamma, negative_binomial (poisson where variance does not exceed the mean)."),
+        _n("protection_mean_units", "float", "Mean demand over lead time and review, base units."),
+        _n("protection_sd_units", "float", "Standard deviation of demand over lead time and review, base units."),
+        _n("safety_stock_units", "float", "Reorder point (or order-up-to level) less mean demand over the protection time."),
+        _n("reorder_point_units", "float", "Order when the inventory position is at or below it."),
+        _n("order_up_to_units", "float", "Level that an order fills up to (RS)."),
+        _n("order_quantity_units", "float", "Lot size after minimum and multiple."),
+        _n("order_multiple_units", "float", "Lots are whole multiples of it."),
+        _n("min_units", "float", "Lower planning bound of stock on hand: safety stock, not below zero."),
+        _n("max_units", "float", "Upper planning bound of the inventory position."),
+        _n("expected_fill_rate", "float", "Share of units served from stock under the policy, re-solved after rounding."),
+        _n("expected_csl", "float", "Probability of no stock-out in a replenishment cycle under the policy."),
+        _n("expected_stock_units", "float", "Expected stock on hand, base units."),
+        _n("holding_cost_year", "float", "Expected stock x unit cost x holding rate, group currency a year."),
+        _n("binding_constraint", "text", "service, minimum_lot, order_multiple or none."),
+        _c("effective_from", "date", "First day of the cycle's month."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+LEAD_TIME_PROFILE = _table(
+    "lead_time_profile",
+    "supplier_id x location_id x region x cycle",
+    ("supplier_id", "location_id", "region", "cycle"),
+    "procurement",
+    "Lead time per lane from orders and receipts known at the cut-off, quantity-weighted over partial receipts.",
+    (
+        _c("supplier_id", "text", "Supplier; `*` is all suppliers of the region."),
+        _c("location_id", "text", "Receiving location; `*` is all locations of the region."),
+        _REGION, _CYCLE,
+        _c("receipts", "int", "Completed order lines observed."),
+        _c("open_lines", "int", "Order lines not yet received in full at the cut-off; left out."),
+        _n("mean_days", "float", "Mean lead time, days."),
+        _n("sd_days", "float", "Sample standard deviation, days; null below two lines."),
+        _n("p50_days", "float", "Median, days."),
+        _n("p90_days", "float", "90 % quantile, days."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+SEGMENT_MIGRATION = _table(
+    "segment_migration",
+    "from_segment x to_segment x region x cycle",
+    ("from_segment", "to_segment", "region", "cycle"),
+    "segmentation",
+    "How many items went from one segment to another since the cycle before, and how many of them truly shifted.",
+    (
+        _c("from_segment", "text", "Effective segment before; `new` where the item had none."),
+        _c("to_segment", "text", "Effective segment now; `gone` where the item is no longer assigned."),
+        _REGION, _CYCLE,
+        _c("items", "int", "Items on this path."),
+        _c("revenue", "decimal", "Their revenue over the value window."),
+        _c("true_shift_items", "int", "Moved items whose level-shift test fired."),
+        _c("noise_items", "int", "Moved items whose level-shift test did not fire."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+RECONCILIATION = _table(
+    "reconciliation",
+    "line x bucket x currency x base_unit x region x cycle",
+    ("line", "reason", "bucket", "currency", "base_unit", "region", "cycle"),
+    "data-engineering",
+    "Identity of the sales feed: accepted less quarantined less excluded = demand_history closed + open, to the cent and unit.",
+    (
+        _c("line", "text", "accepted, quarantined, excluded, history or open."),
+        _c("reason", "text", "Why rows were quarantined or excluded; `-` for the other lines."),
+        _c("bucket", "text", "Bucket of demand_history that this side was summed over."),
+        _c("currency", "text", "Currency of the amounts."),
+        _c("base_unit", "text", "Unit of the quantities; `?` where the item is unknown."),
+        _REGION, _CYCLE,
+        _c("line_count", "int", "Source rows (order lines)."),
+        _c("units", "decimal", "Quantity."),
+        _c("amount", "decimal", "Net amount."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+GATE_RESULT = _table(
+    "gate_result",
+    "gate x scope x cycle",
+    ("gate", "scope", "region", "cycle"),
+    "data-engineering",
+    "Verdict of every gate over a candidate, bound to the content hash it judged.",
+    (
+        _c("gate", "text", "Gate: stage and check."),
+        _c("scope", "text", "What was judged, such as `region=EMEA`."),
+        _REGION, _CYCLE,
+        _c("verdict", "text", "pass, warn, quarantine or suspend."),
+        _c("evaluated_rows", "int", "Rows looked at."),
+        _c("failed_rows", "int", "Rows that failed."),
+        _n("threshold", "text", "Bound of the scheme or contract."),
+        _n("observed", "text", "What was found."),
+        _c("record_id", "text", "Gate record in the governance store."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+SCHEME = _table(
+    "scheme",
+    "scheme_version x parameter",
+    ("scheme_version", "parameter"),
+    "segmentation",
+    "Every parameter of the schemes in force, with rationale and approval.",
+    (
+        _c("parameter", "text", "Path of the parameter, such as `value.cuts.A`."),
+        _REGION,
+        _c("value", "text", "Resolved value."),
+        _c("rationale", "text", "Why this value."),
+        _c("owner", "text", "Who answers for it."),
+        _c("approved_by", "text", "Approval in the ledger."),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+DIM_ITEM = _table(
+    "dim_item",
+    "sku_id",
+    ("sku_id",),
+    "master-data",
+    "Items as known at the release's latest cut-off.",
+    (
+        _SKU, _REGION,
+        _n("item_name", "text", "Description."),
+        _n("category", "text", "Merchandise category."),
+        _n("family", "text", "Family below the category."),
+        _c("base_unit", "text", "Unit in which quantities are stated."),
+        _n("standard_cost", "decimal", "Cost per base unit, group currency."),
+        _n("list_price", "decimal", "List price per base unit, group currency."),
+        _n("currency", "text", "Currency of cost and price."),
+        _n("supplier_id", "text", "Main supplier."),
+        _n("launch_date", "date", "First day of sale, if stated."),
+        _n("end_date", "date", "Last day of sale, if stated."),
+        _c("status", "text", "active, phase_out or blocked."),
+        *_version_columns(),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+DIM_LOCATION = _table(
+    "dim_location",
+    "location_id",
+    ("location_id",),
+    "logistics",
+    "Stocking locations as known at the release's latest cut-off.",
+    (
+        _c("location_id", "text", "Location."), _REGION,
+        _n("location_name", "text", "Name."),
+        _c("location_type", "text", "dc, plant or store."),
+        *_version_columns(),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+DIM_CUSTOMER = _table(
+    "dim_customer",
+    "customer_id",
+    ("customer_id",),
+    "sales",
+    "Customers as known at the release's latest cut-off.",
+    (
+        _c("customer_id", "text", "Ship-to customer."), _REGION,
+        _n("customer_name", "text", "Name."),
+        _n("channel", "text", "Sales channel."),
+        _n("priority", "int", "1 is the most important."),
+        *_version_columns(),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+DIM_SUPPLIER = _table(
+    "dim_supplier",
+    "supplier_id",
+    ("supplier_id",),
+    "procurement",
+    "Suppliers as known at the release's latest cut-off.",
+    (
+        _c("supplier_id", "text", "Supplier."), _REGION,
+        _n("supplier_name", "text", "Name."),
+        _n("country", "text", "Country code."),
+        *_version_columns(),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+SEGMENT_KPI = _table(
+    "segment_kpi",
+    "segment x region x period x kpi",
+    ("segment", "region", "period_start", "kpi"),
+    "performance",
+    "What each segment did in the last closed month: actuals; targets come with the KPI definitions of the scheme.",
+    (
+        _c("segment", "text", "Effective segment."), _REGION,
+        _c("period_start", "date", "First day of the month."),
+        _c("kpi", "text", "items, revenue, stock_value, cover_days, turns or stockout_share."),
+        _c("unit", "text", "Unit of the value."),
+        _n("actual", "float", "Observed value."),
+        _n("target", "float", "Target, if the scheme sets one."),
+        _n("tolerance", "float", "Tolerance, if the scheme sets one."),
+        _c("verdict", "text", "on_target, off_target, or no_target."),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
+        DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
+        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, GATE_RESULT, SCHEME,
+    )
+}  # fmt: skip
+# A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.
+PARTITION_TABLES = tuple(name for name, table in TABLES.items() if table.scope == "partition")
+RELEASE_TABLES = tuple(name for name, table in TABLES.items() if table.scope == "release")
+
+
+def release_schema(table: Table) -> pa.Schema:
+    """Schema of a table inside a release: its columns and `release_id`."""
+    return table.schema.append(pa.field("release_id", pa.string(), nullable=False))
