@@ -6,6 +6,7 @@ Belongs here: hashing. Does not: deciding what is published (`strata.governance`
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def content_hash(table: pa.Table, keys: Sequence[str], leave_out: Collection[str
         leave_out: columns that are not content (`release_id`, audit timestamps).
 
     Raises:
-        ValueError: a key is not unique, or a float is NaN or infinite.
+        ValueError: a float is NaN or infinite.
     """
     ordered = table.sort_by([(key, "ascending") for key in keys]) if keys else table
     digest = hashlib.sha256(f"rows={ordered.num_rows}".encode())
@@ -72,7 +73,7 @@ def _update(digest: Any, name: str, column: pa.Array) -> None:
         digest.update(memoryview(data)[start:stop] if data is not None else b"")
         return
     if pa.types.is_decimal(kind):
-        filled = pc.fill_null(column, pa.scalar(0, pa.int64()).cast(kind))
+        filled = pc.fill_null(column, pa.scalar(Decimal(0), type=kind))
         wide = np.frombuffer(filled.buffers()[1], dtype="<u8").reshape(-1, 2)
         digest.update(np.ascontiguousarray(wide[filled.offset : filled.offset + len(filled)]).tobytes())
         return

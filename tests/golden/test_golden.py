@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from orchestration import pipeline
+from orchestration.landing import land
+from orchestration.replay import replay
 from strata.governance.publisher import rollback
 from strata.governance.store import GovernanceStore
 from strata.home import Home
@@ -59,7 +61,7 @@ def live(root: Path, drop: Callable[[Home, str], None]) -> Golden:
     override_id = ""
     for cycle in CYCLES:
         drop(home, cycle)
-        pipeline.land(home)
+        land(home)
         if cycle == "2026-05":
             override = store.add_override(
                 region="EMEA", sku_id="I4", location_id="*", value_class="A", variability_class=None,
@@ -224,4 +226,4 @@ def test_any_order_of_files_and_one_thread_give_the_same_content(
 
 def test_replay_of_every_release_is_bit_identical(golden: Golden) -> None:
     for release_id in golden.releases:
-        assert pipeline.replay(golden.home, release_id).differences == []
+        assert replay(golden.home, release_id).differences == []

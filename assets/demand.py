@@ -1,0 +1,45 @@
+"""Demand: what was asked for, period by period, and the shape it has."""
+
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.partitions import Grid
+from orchestration.resources import Workspace
+from strata.conformed import history, profile
+from strata.partition import Partition
+
+
+def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The assets of this stage."""
+
+    @dg.multi_asset(
+        name="demand_history",
+        outs={
+            "demand_history": dg.AssetOut(
+                description="Demand per item, location and period as known at the cut-off, in both buckets."
+            ),
+            "reconciliation": dg.AssetOut(
+                description="Accepted less quarantined less excluded equals demand history, to the cent and unit."
+            ),
+        },
+        deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in snapshot],
+        partitions_def=grid.region_cycle,
+    )
+    def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[pa.Table, pa.Table]:
+        """Sum the sales lines known at the cut-off by period, and prove that none was lost."""
+        return history.demand_history(workspace.view(Partition.from_key(context.partition_key), context.run_id))
+
+    @dg.asset(
+        ins={"demand_history": dg.AssetIn(partition_mapping=grid.same)},
+        partitions_def=grid.region_cycle,
+    )
+    def demand_profile(
+        context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path
+    ) -> pa.Table:
+        """Level, variability, interval and lifecycle of every item and item-location over closed, uncensored periods."""
+        view = workspace.view(Partition.from_key(context.partition_key), context.run_id)
+        return profile.demand_profile(view, demand_history)
+
+    return [demand_history, demand_profile]

@@ -1,0 +1,49 @@
+"""Inventory: how long suppliers take, and the stocking policy that each segment implies."""
+
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.partitions import Grid
+from orchestration.resources import Workspace
+from strata.conformed import supply
+from strata.partition import Partition
+
+
+def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The assets of this stage."""
+
+    @dg.asset(
+        deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in snapshot],
+        partitions_def=grid.region_cycle,
+    )
+    def lead_time_profile(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
+        """Lead time per supplier and location from the orders and receipts known at the cut-off."""
+        return supply.lead_time_profile(workspace.view(Partition.from_key(context.partition_key), context.run_id))
+
+    @dg.asset(
+        ins={
+            name: dg.AssetIn(partition_mapping=grid.same)
+            for name in ("demand_forecast", "demand_profile", "segment_assignment", "lead_time_profile")
+        },
+        partitions_def=grid.region_cycle,
+    )
+    def inventory_policy(
+        context: dg.AssetExecutionContext,
+        workspace: Workspace,
+        demand_forecast: Path,
+        demand_profile: Path,
+        segment_assignment: Path,
+        lead_time_profile: Path,
+    ) -> pa.Table:
+        """Reorder point, order-up-to level and expected service of every item-location, as its segment implies."""
+        return supply.inventory_policy(
+            workspace.view(Partition.from_key(context.partition_key), context.run_id),
+            forecast=demand_forecast,
+            profile=demand_profile,
+            assignment=segment_assignment,
+            lead_times=lead_time_profile,
+        )
+
+    return [lead_time_profile, inventory_policy]

@@ -1,0 +1,16 @@
+{%- set keys = ['sku_id'] -%}
+{%- set attributes = [
+    'item_name',
+    'category',
+    'family',
+    'base_unit',
+    'standard_cost',
+    'list_price',
+    'currency',
+    'supplier_id',
+    'launch_date',
+    'end_date',
+    'status',
+] -%}
+
+{{ state_versions(ref('stg_erp__items'), keys, attributes) }}

@@ -1,0 +1,7 @@
+{%- set keys = ['supplier_id'] -%}
+{%- set attributes = [
+    'supplier_name',
+    'country',
+] -%}
+
+{{ state_versions(ref('stg_erp__suppliers'), keys, attributes) }}

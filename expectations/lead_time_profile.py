@@ -1,0 +1,47 @@
+"""Gate of the lead times: days within bounds, ordered quantiles, statistics where there are receipts.
+
+Belongs here: rules and facts of the profile. A company without purchase orders has no rows: that warns, since
+policies then rest on planned days, but it does not suspend.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from expectations.measure import TOLERANCE, Facts, Measure
+from expectations.rule import build, none_of, table_rules
+from strata.partition import Partition
+from strata.scheme.model import Scheme
+from strata.tables import LEAD_TIME_PROFILE
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+DAYS = ("mean_days", "sd_days", "p50_days", "p90_days")
+
+
+def suite(scheme: Scheme) -> "ExpectationSuite":
+    """Rules over the facts of `measure`."""
+    return build("lead_time_profile", [
+        *table_rules(LEAD_TIME_PROFILE, min_rows=1, severity="warn"),
+        none_of("negative_counts", "Counts of receipts and open lines cannot be negative."),
+        none_of("days_outside_range", scheme.inventory.lead_time.rationale),
+        none_of("crossed_quantiles", "A 90 % quantile below the median is a fault of the estimate."),
+        none_of("unmeasured_lanes", "A lane with receipts has a mean; a null would fall back without saying so."),
+        none_of("spread_from_one_receipt", "One receipt has no spread; a zero in its place would erase safety stock."),
+    ])  # fmt: skip
+
+
+def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
+    """Facts of the candidate's lead times."""
+    it = Measure(rows, LEAD_TIME_PROFILE, scheme=scheme, partition=partition)
+    if not it.complete:
+        return it.facts()
+    receipts, mean, spread = it.floats("receipts"), it.floats("mean_days"), it.floats("sd_days")
+    it.outside_range("negative_counts", ("receipts", "open_lines"), 0, None)
+    it.outside_range("days_outside_range", DAYS, 0, scheme.inventory.lead_time.max_days)
+    it.count("crossed_quantiles", it.floats("p50_days") > it.floats("p90_days") + TOLERANCE)
+    it.count("unmeasured_lanes", (receipts >= 1) & np.isnan(mean))
+    it.count("spread_from_one_receipt", (receipts < 2) & ~np.isnan(spread))
+    return it.facts()

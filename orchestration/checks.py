@@ -1,0 +1,112 @@
+"""Gates inside Dagster: judging a run, pointing at its candidate, and showing the stored verdicts as asset checks.
+
+Belongs here: running `expectations` over a run's tables and storing what they say. Does not: rules and bounds. A check
+in the UI only shows the durable gate record; nothing relies on Dagster to block (the publisher reads the record).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow as pa
+
+from expectations.gate import STAGES, gate_table, run_gates
+from orchestration.partitions import Grid
+from orchestration.resources import Workspace
+from strata.conformed.decide import active_items
+from strata.conformed.history import intake_summary
+from strata.durable import read_parquet
+from strata.governance.records import GateRecord, TableRef, worst_verdict
+from strata.partition import Partition
+from strata.tables import GATE_RESULT, PARTITION_TABLES, TABLES
+
+JUDGED = tuple(name for name in PARTITION_TABLES if name != GATE_RESULT.name)
+
+
+def judge(workspace: Workspace, partition: Partition, run_id: str) -> pa.Table:
+    """Run every gate over the tables of this run, store the records, and return the rows of `gate_result`."""
+    view = workspace.view(partition, run_id)
+    files = {name: workspace.input_file(name, partition, run_id) for name in JUDGED}
+    tables = {name: read_parquet(file) for name, file in files.items()}
+    outcomes = run_gates(
+        tables,
+        scheme=view.scheme,
+        partition=partition,
+        run_id=run_id,
+        content_hashes={name: TABLES[name].content_hash(rows) for name, rows in tables.items()},
+        intake_summary=intake_summary(view),
+        active_items=active_items(files["demand_history"]),
+        previous_exists=workspace.previous_source(partition).kind != "none",
+    )
+    records = [GateRecord.of(**outcome.as_record()) for outcome in outcomes]
+    if not workspace.lake_root:  # a replay leaves no trace in the store
+        workspace.store.add_gate_records(records)
+    named = [(outcome, record.record_id) for outcome, record in zip(outcomes, records, strict=True)]
+    return GATE_RESULT.conform(gate_table(named, scheme=view.scheme))
+
+
+def point(workspace: Workspace, partition: Partition, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Make this run's tables the candidate of its partition, whatever its verdict; a restatement keeps its own."""
+    store, home = workspace.store, workspace.home
+    before = store.candidate(partition) if workspace.as_known == "cutoff" else store.restatement(partition)
+    refs = {}
+    for name in PARTITION_TABLES:
+        file = workspace.input_file(name, partition, run_id)
+        rows = read_parquet(file)
+        refs[name] = TableRef(name, str(file.relative_to(home.root)), rows.num_rows, TABLES[name].content_hash(rows))
+    records = store.gate_records(run_id=run_id, partition=partition)
+    made = store.point_candidate(
+        workspace.candidate(
+            workspace.view(partition, run_id), run_id, refs, tuple(r.record_id for r in records), worst_verdict(records)
+        ),
+        before.generation if before else 0,
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": made.verdict,
+            "generation": made.generation,
+            "snapshot_id": made.snapshot_id,
+            "scheme_version": made.scheme_version,
+            "previous": f"{made.previous.kind} {made.previous.id or ''}".strip(),
+        }
+    )
+
+
+def gate_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
+    """One check per gate, on the table it is bound to, that shows the stored record of the run."""
+    return [_check(stage.name, stage.table, grid) for stage in STAGES]
+
+
+def _check(gate: str, table: str, grid: Grid) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name=f"{gate}_gate",
+        asset=table,
+        additional_deps=[GATE_RESULT.name],
+        partitions_def=grid.region_cycle,
+        description=f"Stored verdict of the {gate} gate; the publisher reads the same record and fails closed.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
+        partition = Partition.from_key(context.partition_key)
+        records = workspace.store.gate_records(run_id=context.run.run_id, partition=partition)
+        return next(_shown(records, gate))
+
+    return check
+
+
+def _shown(records: list[GateRecord], gate: str) -> Iterator[dg.AssetCheckResult]:
+    for record in records:
+        if record.gate == gate:
+            yield dg.AssetCheckResult(
+                passed=record.verdict in ("pass", "warn", "quarantine"),
+                severity=dg.AssetCheckSeverity.ERROR if record.verdict == "suspend" else dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "verdict": record.verdict,
+                    "evaluated_rows": record.evaluated_rows,
+                    "failed_rows": record.failed_rows,
+                    "threshold": record.threshold or "-",
+                    "observed": record.observed or "-",
+                    "record_id": record.record_id,
+                    "content_hash": record.content_hash,
+                    "details": dg.MetadataValue.json(dict(record.details)),
+                },
+            )
+    yield dg.AssetCheckResult(passed=False, metadata={"verdict": f"no record of gate {gate} in this run"})

@@ -1,0 +1,35 @@
+"""The three passes of the pipeline as jobs: conform once, decide per partition, publish per cycle."""
+
+from typing import Any
+
+import dagster as dg
+
+CONFORM = "conform_extracts"
+DECIDE = "decide"
+PUBLISH = "publish"
+
+
+def jobs(
+    conform: dg.AssetsDefinition, decide: list[dg.AssetsDefinition], publish: list[dg.AssetsDefinition]
+) -> list[Any]:
+    """Jobs over the given assets; every step of a run works in one process, parallelism is across partitions."""
+    return [
+        dg.define_asset_job(
+            CONFORM,
+            selection=dg.AssetSelection.assets(*conform.keys),
+            executor_def=dg.in_process_executor,
+            description="Conform all accepted extracts into a new snapshot (dbt, first pass).",
+        ),
+        dg.define_asset_job(
+            DECIDE,
+            selection=dg.AssetSelection.assets(*(key for asset in decide for key in asset.keys)),
+            executor_def=dg.in_process_executor,
+            description="Compute and judge the candidate of one region and cycle.",
+        ),
+        dg.define_asset_job(
+            PUBLISH,
+            selection=dg.AssetSelection.assets(*(key for asset in publish for key in asset.keys)),
+            executor_def=dg.in_process_executor,
+            description="Build the marts of a cycle (dbt, second pass) and publish its release.",
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""From the landing folder to what a conform pass takes in, and which partitions that touches.
+
+Belongs here: putting `strata.intake` and `strata.conformed` together. Does not: reading or refusing extracts.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from orchestration.dbt import DBT_PROJECT, ConformRequest
+from orchestration.resources import schemes
+from strata.calendar import Bucket
+from strata.conformed.build import Snapshot, build_snapshot
+from strata.home import Home
+from strata.intake.batches import Batch, accepted_batches, empty_rows
+from strata.intake.contract import Contract, load_contracts
+from strata.intake.land import LandResult
+from strata.intake.land import land as land_extracts
+
+FINENESS: dict[str, int] = {"event": 0, "day": 1, "week": 2, "month": 3}
+
+
+def contracts(home: Home) -> Mapping[tuple[str, str], Contract]:
+    """The feed contracts of a home."""
+    return load_contracts(home.config / "feeds")
+
+
+def land(home: Home, folder: Path | None = None) -> LandResult:
+    """Accept or refuse every extract in the landing folder (or below `folder`)."""
+    return land_extracts(home, contracts(home), folder, now=datetime.now(UTC))
+
+
+def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    """What a snapshot remembers of its batches."""
+    return [
+        {
+            "system": batch.system,
+            "feed": batch.feed,
+            "batch_id": batch.batch_id,
+            "position": [batch.first_position, batch.last_position],
+            "extracted_at": batch.manifest.extracted_at.astimezone(UTC).isoformat(),
+            "sha256": batch.rows_sha256,
+        }
+        for batch in batches
+    ]
+
+
+def conform_request(home: Home, batch_ids: frozenset[str] | None = None) -> ConformRequest:
+    """All accepted batches (or those of `batch_ids`) as the input of one conform pass.
+
+    Raises:
+        dg.Failure: nothing was accepted, a batch is gone, or sales come in longer periods than the scheme's buckets.
+    """
+    batches = [batch for batch in accepted_batches(home) if batch_ids is None or batch.batch_id in batch_ids]
+    if batch_ids is not None and len(batches) != len(batch_ids):
+        gone = sorted(batch_ids - {batch.batch_id for batch in batches})
+        raise dg.Failure(f"{home.raw}: batches {gone[:3]} are gone; restore them from a copy of raw/")
+    if not batches:
+        raise dg.Failure(f"{home.raw}: no accepted extract; drop extracts into {home.landing} and land them")
+    _refuse_coarse(home, batches)
+    empties: dict[str, pa.Table] = {
+        f"{system}__{feed}": empty_rows(contract) for (system, feed), contract in contracts(home).items()
+    }
+    inputs: dict[str, list[Path]] = {name: [] for name in empties}
+    for batch in batches:
+        inputs[f"{batch.system}__{batch.feed}"].append(batch.rows_file)
+    return ConformRequest(home, batch_records(batches), inputs, empties)
+
+
+def conform(home: Home, run_id: str, batch_ids: frozenset[str] | None = None) -> Snapshot:
+    """The snapshot of the accepted batches, built by one dbt pass where it is not there yet."""
+    request = conform_request(home, batch_ids)
+    return build_snapshot(
+        home,
+        run_id=run_id,
+        batches=request.batches,
+        inputs=request.inputs,
+        empties=request.empties,
+        project=DBT_PROJECT,
+    )
+
+
+def _refuse_coarse(home: Home, batches: Sequence[Batch]) -> None:
+    # Strata aggregates demand, it never splits it (semantics.md section 2).
+    for file in schemes(home.config / "schemes").files:
+        buckets = file.scheme.buckets
+        finest: Bucket = min((buckets.classification, buckets.planning), key=lambda bucket: FINENESS[bucket])
+        for batch in batches:
+            grain = batch.manifest.grain
+            if (batch.system, batch.feed) == ("erp", "sales_order_lines") and (
+                FINENESS[grain] > FINENESS[finest] or (grain == "week" and "month" in (buckets.classification, buckets.planning))
+            ):
+                raise dg.Failure(
+                    f"extract {batch.manifest.extract_id} of erp/sales_order_lines has grain {grain}, but scheme "
+                    f"{file.scheme.version} sums demand by {buckets.classification} and {buckets.planning}, and demand "
+                    f"is never split: set both buckets of the scheme to {grain}, or send finer sales"
+                )

@@ -1,0 +1,104 @@
+"""Publishing a cycle inside a run: the parts of a release for dbt's marts, then the publish protocol.
+
+Belongs here: handing a plan to the marts pass and to `strata.governance.publisher`. Does not: the protocol itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from expectations.gate import REQUIRED_GATES
+from orchestration.dbt import MartsRequest
+from orchestration.resources import Workspace, newest_of
+from strata.conformed.build import MARTS, MARTS_INPUTS, ReleasePart, Snapshot, load_snapshot
+from strata.durable import write_parquet
+from strata.governance.evidence import carried_rows
+from strata.governance.plan import RegionPlan, ReleasePlan, plan_release
+from strata.governance.publisher import PublishResult, publish
+from strata.governance.releases import current_manifest, published_table, region_rows
+from strata.home import Home
+from strata.tables import TABLES
+
+
+def marts_request(workspace: Workspace, cycle: str, run_id: str) -> MartsRequest:
+    """What the marts pass of the next release of `cycle` reads: candidates, and carried rows of the one before."""
+    home, store = workspace.home, workspace.store
+    plan = plan_release(store, home, cycle, None)
+    held = [region for region in plan.regions if region.kind != "absent"]
+    tables: dict[str, list[Path]] = {name: [] for name in MARTS_INPUTS}
+    parts = []
+    for region in held:
+        parts.append(_part(workspace, plan, region))
+        for name in MARTS_INPUTS:
+            tables[name].append(_rows_file(home, plan, region, name, run_id))
+    return MartsRequest(home, _snapshot(home, held), parts, tables)
+
+
+def publish_cycle(workspace: Workspace, cycle: str, run_id: str) -> PublishResult:
+    """Publish the candidates of a cycle with the marts of this run."""
+    home, store = workspace.home, workspace.store
+    folder = home.scratch(run_id) / "dbt-marts" / "outputs"
+    return publish(
+        store,
+        home,
+        plan_release(store, home, cycle, None, as_known=workspace.as_known),
+        {name: folder / f"{name}.parquet" for name in MARTS},
+        run_id=run_id,
+        actor="pipeline",
+        reason=f"cycle {cycle}",
+        required_gates=REQUIRED_GATES,
+    )
+
+
+def release_asset(workspace: Workspace, cycle: str, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """`publish_cycle` as the release asset shows it; a refusal fails the step with its reasons."""
+    result = publish_cycle(workspace, cycle, run_id)
+    if result.outcome in ("refused", "stale"):
+        raise dg.Failure(
+            f"release of {cycle} {result.outcome}: {'; '.join(result.reasons)}", metadata=_metadata(result), allow_retries=False
+        )
+    return dg.MaterializeResult(metadata=_metadata(result))
+
+
+def _metadata(result: PublishResult) -> Mapping[str, str | list[str]]:
+    return {
+        "outcome": result.outcome,
+        "release_id": result.release_id or "-",
+        "suspended_regions": list(result.suspended),
+        "regions": ", ".join(f"{r.region}: {r.kind} {r.cycle or '-'} ({r.why})" for r in result.plan.regions),
+    }
+
+
+def _part(workspace: Workspace, plan: ReleasePlan, region: RegionPlan) -> ReleasePart:
+    computed = region.cycle or plan.cycle
+    return ReleasePart(
+        region=region.region,
+        cycle=computed,
+        valid_for_cycle=plan.cycle,
+        cutoff=workspace.home.calendar().cutoff(computed, region.region),
+        scheme_version=workspace.scheme(computed).scheme.version,
+    )
+
+
+def _rows_file(home: Home, plan: ReleasePlan, region: RegionPlan, name: str, run_id: str) -> Path:
+    if region.kind == "candidate" and region.candidate is not None:
+        return home.root / region.candidate.tables[name].path
+    parent = current_manifest(home)
+    if parent is None:
+        raise dg.Failure(f"region {region.region} is to be carried forward, but there is no release to carry it from")
+    rows = region_rows(published_table(home, parent, name), region.region)
+    file = home.scratch(run_id) / "carried" / f"{name}-{region.region}.parquet"
+    write_parquet(file, carried_rows(TABLES[name], rows, plan.cycle, region))
+    return file
+
+
+def _snapshot(home: Home, held: Sequence[RegionPlan]) -> Snapshot:
+    """The newest snapshot that any of the release's parts was computed from."""
+    parent = current_manifest(home)
+    ids = {region.candidate.snapshot_id for region in held if region.kind == "candidate" and region.candidate}
+    if parent is not None:
+        ids |= {parent["partitions"][region.region]["snapshot_id"] for region in held if region.kind == "carried"}
+    if not ids:
+        raise dg.Failure("no region has a candidate or last good rows: run the partitions of this cycle first")
+    return newest_of(load_snapshot(home, snapshot_id) for snapshot_id in ids)

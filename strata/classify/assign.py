@@ -1,0 +1,212 @@
+"""The segment of every item of a partition: value and variability class, held against flicker, overrides applied.
+
+Belongs here: putting the two axes, memory, bypass and overrides together into `segment_assignment`. Does not: the
+measures (`strata.demand`), which overrides are in force (`strata.governance` resolves them at the cut-off).
+"""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from strata.classify.hysteresis import Decision, hold_classes
+from strata.classify.value import ValueClasses, value_classes
+from strata.classify.variability import variability_classes
+from strata.partition import Partition
+from strata.scheme.model import VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
+from strata.tables import SEGMENT_ASSIGNMENT
+
+KEY = ["sku_id", "location_id"]
+
+Floats = npt.NDArray[np.float64]
+Objects = npt.NDArray[np.object_]
+
+
+def assign(
+    profile: pd.DataFrame,
+    previous: pd.DataFrame | None,
+    overrides: pd.DataFrame,
+    *,
+    scheme: Scheme,
+    partition: Partition,
+    cutoff: datetime,
+) -> pd.DataFrame:
+    """Assign a segment to every row of the profile.
+
+    Value: cumulative share of `scheme.value.basis`, ranked within a location. Variability: CV on
+    `scheme.variability.basis`, `U` where that is unknown. Both are held against the effective classes of the cycle
+    before; the dead band is `value_band` in share points and `variability_band` times the cut. An item whose
+    level-shift test fired has no dead band (`moved_shift`).
+
+    Args:
+        profile: rows of `demand_profile` at the scheme's class level.
+        previous: effective classes before: sku_id, location_id, value_class, variability_class, segment; None in the
+            first cycle. Rows of items that are no longer in the profile have no effect.
+        overrides: those in force at the cut-off: override_id, sku_id, location_id, value_class, variability_class (null
+            leaves the axis alone); at most one per item. Overrides of items without a profile have no effect.
+        scheme: cuts, bands, basis.
+        partition: region and cycle of the rows.
+        cutoff: instant, with time zone, after which nothing was known.
+
+    Returns:
+        One row per profile row with the columns of `segment_assignment`, in the profile's order. `decision_reason` is
+        `value:<reason>;variability:<reason>` and, where one applies, `;override:<override_id>`.
+
+    Raises:
+        ValueError: a key stands twice, a column is missing, an override names an unknown class, or the cut-off has no
+            time zone.
+    """
+    if cutoff.tzinfo is None:
+        raise ValueError(f"cutoff {cutoff} has no time zone: pass the instant that the calendar gives")
+    _check_keys(profile, "profile", [*KEY, scheme.value.basis, scheme.variability.basis, "is_true_shift"])
+    _check_keys(overrides, "overrides", [*KEY, "override_id", "value_class", "variability_class"])
+    ranked = _ranked(profile, scheme)
+    before = _aligned(previous, profile, ["value_class", "variability_class", "segment"], "previous")
+    value = _held_value(ranked, before, profile, scheme)
+    variability = _held_variability(before, profile, scheme)
+    override = _aligned(overrides, profile, ["override_id", "value_class", "variability_class"], "overrides")
+    value_effective = _overridden(value.held, override["value_class"], VALUE_CLASSES)
+    variability_effective = _overridden(variability.held, override["variability_class"], VARIABILITY_CLASSES)
+    segment = _joined(value_effective, variability_effective)
+    frame = pd.DataFrame(
+        {
+            "sku_id": profile["sku_id"].to_numpy(),
+            "location_id": profile["location_id"].to_numpy(),
+            "region": partition.region,
+            "cycle": partition.cycle,
+            "value_class": value_effective,
+            "variability_class": variability_effective,
+            "demand_class": profile["demand_class"].to_numpy(),
+            "lifecycle_state": profile["lifecycle_state"].to_numpy(),
+            "segment": segment,
+            "computed_segment": _joined(value.held.astype(object), variability.held.astype(object)),
+            "previous_segment": before["segment"],
+            "cumulative_share": ranked.cumulative_share,
+            "class_probability": np.full(len(profile), np.nan),
+            "override_id": override["override_id"],
+            "as_known_at": pd.Timestamp(cutoff).tz_convert("UTC"),
+            "revenue": profile["revenue"].to_numpy(),
+            "valid_for_cycle": partition.cycle,
+            "scheme_version": scheme.version,
+            "decision_reason": _reasons(value, variability, override["override_id"]),
+            "is_suspended": False,
+            "suspended_since": np.full(len(profile), None, dtype=object),
+            "suspension_reason": np.full(len(profile), None, dtype=object),
+        }
+    )
+    return frame[SEGMENT_ASSIGNMENT.names]
+
+
+def _ranked(profile: pd.DataFrame, scheme: Scheme) -> ValueClasses:
+    """Value classes, one ranking per location (one in all where the class level is the region)."""
+    value = floats(profile[scheme.value.basis])
+    sku_id = profile["sku_id"].to_numpy(dtype=object)
+    cuts: dict[str, float] = dict(scheme.value.cuts.items())
+    locations, group = np.unique(profile["location_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    value_class = np.full(len(profile), "U", dtype="<U1")
+    cumulative, before = np.full(len(profile), np.nan), np.full(len(profile), np.nan)
+    for location in range(len(locations)):  # a ranking sums within one location: one step per location, not item
+        rows = np.flatnonzero(group == location)
+        part = value_classes(value[rows], sku_id[rows], cuts=cuts)
+        value_class[rows], cumulative[rows], before[rows] = part.value_class, part.cumulative_share, part.share_before
+    return ValueClasses(value_class, cumulative, before)
+
+
+def _held_value(ranked: ValueClasses, before: dict[str, Objects], profile: pd.DataFrame, scheme: Scheme) -> Decision:
+    cuts = (scheme.value.cuts["A"], scheme.value.cuts["B"])
+    decision = _hold(
+        ranked.value_class,
+        before["value_class"],
+        ranked.share_before,
+        is_shift=profile["is_true_shift"].to_numpy(dtype=bool),
+        cuts=cuts,
+        classes=VALUE_CLASSES[:-1],
+        width=np.full(len(cuts), scheme.hysteresis.value_band),
+    )
+    return Decision(decision.held, np.where(decision.reason == "undefined", "no_value", decision.reason))
+
+
+def _held_variability(before: dict[str, Objects], profile: pd.DataFrame, scheme: Scheme) -> Decision:
+    observed = profile["periods_observed"].to_numpy(dtype=np.int64)
+    metric = floats(profile[scheme.variability.basis])
+    proposed = variability_classes(metric, observed, variability=scheme.variability)
+    cuts = (scheme.variability.cuts["X"], scheme.variability.cuts["Y"])
+    return _hold(
+        proposed,
+        before["variability_class"],
+        metric,
+        is_shift=profile["is_true_shift"].to_numpy(dtype=bool),
+        cuts=cuts,
+        classes=VARIABILITY_CLASSES[:-1],
+        width=scheme.hysteresis.variability_band * np.array(cuts),
+    )
+
+
+def _hold(
+    proposed: npt.NDArray[np.str_],
+    previous: Objects,
+    metric: Floats,
+    *,
+    is_shift: npt.NDArray[np.bool_],
+    cuts: tuple[float, ...],
+    classes: tuple[str, ...],
+    width: Floats,
+) -> Decision:
+    """Hold classes with the dead band open for items whose level truly shifted."""
+    strict = hold_classes(proposed, previous, metric, cuts=cuts, classes=classes, band=width)
+    bands = np.where(is_shift[:, None], 0.0, width[None, :])
+    opened = hold_classes(proposed, previous, metric, cuts=cuts, classes=classes, band=bands)
+    by_shift = (opened.reason == "moved") & (strict.reason == "held_margin")
+    return Decision(opened.held, np.where(by_shift, "moved_shift", opened.reason))
+
+
+def _aligned(frame: pd.DataFrame | None, profile: pd.DataFrame, columns: list[str], what: str) -> dict[str, Objects]:
+    """Columns of `frame` in the order of the profile's rows, None where an item is not in it."""
+    if frame is None or frame.empty:
+        return {column: np.full(len(profile), None, dtype=object) for column in columns}
+    _check_keys(frame, what, [*KEY, *columns])
+    index = pd.MultiIndex.from_frame(frame[KEY].astype(object))
+    position = index.get_indexer(pd.MultiIndex.from_frame(profile[KEY].astype(object)))
+    found: dict[str, Objects] = {}
+    for column in columns:
+        values = frame[column].astype(object).where(frame[column].notna(), None).to_numpy(dtype=object)
+        aligned: Objects = values[position]
+        aligned[position < 0] = None
+        found[column] = aligned
+    return found
+
+
+def _check_keys(frame: pd.DataFrame, what: str, columns: list[str]) -> None:
+    if missing := [column for column in columns if column not in frame.columns]:
+        raise ValueError(f"{what}: columns {missing} are missing; it has {sorted(frame.columns)}")
+    twice = frame.duplicated(KEY)
+    if twice.any():
+        example = frame.loc[twice, KEY].iloc[0].tolist()
+        raise ValueError(f"{what}: sku_id, location_id {example} stands more than once; give one row per item")
+
+
+def _overridden(held: npt.NDArray[np.str_], wanted: Objects, allowed: tuple[str, ...]) -> Objects:
+    given = ~pd.isna(wanted)
+    unknown = set(wanted[given].tolist()) - set(allowed)
+    if unknown:
+        raise ValueError(f"overrides: classes {sorted(unknown)} are none of {list(allowed)}; correct or expire them")
+    return np.where(given, wanted, held.astype(object))
+
+
+def _joined(value: Objects, variability: Objects) -> Objects:
+    joined: Objects = value + variability
+    return joined
+
+
+def _reasons(value: Decision, variability: Decision, override_id: Objects) -> Objects:
+    text: Any = "value:" + value.reason.astype(object) + ";variability:" + variability.reason.astype(object)
+    reasons: Objects = text + np.where(pd.isna(override_id), "", ";override:" + override_id.astype(str).astype(object))
+    return reasons
+
+
+def floats(column: "pd.Series[Any]") -> Floats:
+    """A column of decimals, floats or nulls as float64, NaN where null."""
+    values: Floats = column.astype(object).where(column.notna(), np.nan).to_numpy(dtype=np.float64)
+    return values

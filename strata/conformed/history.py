@@ -1,0 +1,107 @@
+"""Demand history and its reconciliation, as known at a cut-off: set logic, so SQL over the snapshot's Parquet.
+
+Belongs here: binding parameters to the queries. Does not: the shape of demand (`strata.conformed.profile`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from strata.calendar import Calendar, first_open_period
+from strata.conformed.build import Snapshot
+from strata.conformed.engine import engine, query
+from strata.partition import Partition
+from strata.scheme.model import Scheme
+from strata.tables import DEMAND_HISTORY, RECONCILIATION
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a run looks at: one snapshot, one partition, one scheme, and knowledge up to one instant.
+
+    `known_at` is the cut-off, but for a restatement, which sees what was learned since.
+    """
+
+    snapshot: Snapshot
+    partition: Partition
+    known_at: datetime
+    scheme: Scheme
+    calendar: Calendar
+
+    @property
+    def cutoff(self) -> datetime:
+        """The cycle's cut-off: it closes the periods, whatever was learned later."""
+        return self.calendar.cutoff(self.partition.cycle, self.partition.region)
+
+    @property
+    def buckets(self) -> list[str]:
+        """Both buckets of the scheme, once each."""
+        return sorted({self.scheme.buckets.classification, self.scheme.buckets.planning})
+
+    def variables(self) -> dict[str, Any]:
+        """The SQL variables that the queries name."""
+        zone = self.calendar.zone(self.partition.region)
+        buckets = self.scheme.buckets
+        return {
+            "region": self.partition.region,
+            "cycle": self.partition.cycle,
+            "cutoff": self.cutoff,
+            "known_at": self.known_at,
+            "zone": str(zone),
+            "currency": self.calendar.currency,
+            "scheme_version": self.scheme.version,
+            "min_stockout_share": self.scheme.censoring.min_stockout_share,
+            "bucket_classification": buckets.classification,
+            "open_classification": first_open_period(self.cutoff, zone, buckets.classification),
+            "open_planning": first_open_period(self.cutoff, zone, buckets.planning),
+        }
+
+    def tables(self) -> dict[str, Path | pa.Table]:
+        """Every table of the snapshot, the scheme's exclusions and its buckets."""
+        rules = [(rule.column, value, rule.name) for rule in self.scheme.exclusions for value in rule.values]
+        return {
+            **{name: self.snapshot.table(name) for name in self.snapshot.tables},
+            "exclusion": pa.table(
+                {
+                    "column_name": pa.array([rule[0] for rule in rules], pa.string()),
+                    "value": pa.array([rule[1] for rule in rules], pa.string()),
+                    "name": pa.array([rule[2] for rule in rules], pa.string()),
+                }
+            ),
+            "bucket": pa.table({"bucket": self.buckets}),
+        }
+
+
+def demand_history(view: View) -> tuple[pa.Table, pa.Table]:
+    """Demand history of a partition and its reconciliation, both as declared in tables.py."""
+    with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("sales_as_known"))
+        history = DEMAND_HISTORY.conform(connection.execute(query("demand_history")).to_arrow_table())
+        connection.register("demand_history", history)
+        reconciliation = RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
+    return history, reconciliation
+
+
+def intake_summary(view: View) -> pd.DataFrame:
+    """One row for the intake gate: last month's sales rows, those refused, the month before, the age of each feed.
+
+    The age of a feed is that of its youngest extract taken by then (`days_since_last_extract_<feed>`); a feed that
+    never came has none and fails the gate.
+    """
+    with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("sales_as_known"))
+        summary: pd.DataFrame = connection.execute(query("intake_summary")).df()
+    known = view.known_at
+    for system, feed in sorted({(batch["system"], batch["feed"]) for batch in view.snapshot.batches}):
+        taken = [
+            datetime.fromisoformat(batch["extracted_at"])
+            for batch in view.snapshot.batches
+            if (batch["system"], batch["feed"]) == (system, feed)
+        ]
+        ages = [(known - moment).total_seconds() / 86400 for moment in taken if moment <= known]
+        summary[f"days_since_last_extract_{system}_{feed}"] = min(ages) if ages else float("nan")
+    return summary

@@ -1,0 +1,185 @@
+"""From periods to a row per series: history of a partition into matrices, the pure profile, the declared table.
+
+Belongs here: reading one partition's history into series x periods. Does not: statistics (`strata.demand`).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from strata.calendar import Bucket, Periods, closed_periods, first_open_period, next_period, period_start
+from strata.conformed.engine import engine
+from strata.conformed.history import View
+from strata.demand.lifecycle import ended
+from strata.demand.profile import profile
+from strata.tables import DEMAND_PROFILE
+
+REGION_LEVEL = "*"
+
+_SERIES = """
+with period as (
+    select
+        sku_id,
+        {location} as location_id,
+        period_start,
+        sum(demand_units) as units,
+        sum(revenue) as revenue,
+        case when count(*) = count(margin) then sum(margin) end as margin,
+        cast(sum(order_lines) as bigint) as order_lines,
+        {censored} as is_censored
+    from demand_history
+    where bucket = $bucket and not is_partial
+    group by all
+)
+
+select
+    p.*,
+    cast(dense_rank() over (order by p.sku_id, p.location_id) - 1 as integer) as series
+from period as p
+where (p.sku_id, p.location_id) in (select (sku_id, location_id) from period where order_lines > 0)
+order by series, p.period_start
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One partition's closed history as matrices: `units[i, t]`, `censored[i, t]` of series i in period t.
+
+    `keys` has a row per series, sorted: sku_id, location_id, launch, first and last sale, and revenue, margin, units
+    and lines of the periods looked at. `launch_index[i]` is the launch's period; negative before the first one.
+    """
+
+    keys: pd.DataFrame
+    units: np.ndarray
+    censored: np.ndarray
+    launch_index: np.ndarray
+    periods: Periods
+
+
+def panel(view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, length: int) -> Panel:
+    """The last `length` closed periods of every series of a partition.
+
+    Args:
+        view: partition, cut-off and item master.
+        history: rows of `demand_history` of this partition.
+        level: `region` (one series per item) or `location`.
+        bucket: period length.
+        length: periods looked back.
+    """
+    at_region = level == "region"
+    zone = view.calendar.zone(view.partition.region)
+    # A region's period is censored where every location that sells the item was out of stock.
+    sql = _SERIES.format(
+        location=f"'{REGION_LEVEL}'" if at_region else "location_id",
+        censored="bool_and(is_censored)" if at_region else "bool_or(is_censored)",
+    )
+    with engine({"demand_history": history}) as connection:
+        first = connection.execute(
+            "select min(period_start) from demand_history where bucket = $1 and order_lines > 0", [bucket]
+        ).fetchone()
+        rows = connection.execute(sql, {"bucket": bucket}).to_arrow_table()
+    stop = first_open_period(view.cutoff, zone, bucket)
+    begin = max(next_period(stop, bucket, -length), first[0] if first and first[0] else stop)
+    periods = closed_periods(begin, view.cutoff, zone, bucket)
+    series = rows["series"].to_numpy()
+    count = int(series.max()) + 1 if len(series) else 0
+    starts = rows["period_start"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    period_at = np.searchsorted(np.array(periods.starts, dtype="datetime64[D]"), starts)
+    inside = starts >= np.datetime64(begin)
+    units = np.zeros((count, len(periods)))
+    censored = np.zeros((count, len(periods)), dtype=bool)
+    amounts = rows["units"].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    units[series[inside], period_at[inside]] = amounts[inside]
+    censored[series[inside], period_at[inside]] = rows["is_censored"].to_numpy(zero_copy_only=False)[inside]
+    keys = _keys(view, rows, begin=begin)
+    launch_index = _periods_between(begin, keys["launch"], bucket)
+    return Panel(keys, units, censored, launch_index, periods)
+
+
+def _periods_between(begin: date, days: pd.Series, bucket: Bucket) -> np.ndarray:
+    """Whole periods from the period of `begin` to that of each day; negative where the day lies before it."""
+    begin = period_start(begin, bucket)
+    stamps = pd.to_datetime(days)
+    if bucket == "month":
+        return ((stamps.dt.year - begin.year) * 12 + stamps.dt.month - begin.month).to_numpy(np.int64)
+    between = (stamps - pd.Timestamp(begin)).dt.days.to_numpy(np.int64)
+    return between // 7 if bucket == "week" else between
+
+
+def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
+    with engine({"series_period": rows, **view.tables()}, **view.variables()) as connection:
+        keys = connection.execute(
+            """
+            with item as (
+                select sku_id, launch_date, end_date, status
+                from int_item_version
+                where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+            )
+            select
+                s.series,
+                any_value(s.sku_id) as sku_id,
+                any_value(s.location_id) as location_id,
+                coalesce(any_value(i.launch_date), min(s.period_start) filter (where s.order_lines > 0)) as launch,
+                min(s.period_start) filter (where s.order_lines > 0) as first_sale,
+                max(s.period_start) filter (where s.order_lines > 0) as last_sale,
+                any_value(i.end_date) as end_date,
+                any_value(i.status) as status,
+                coalesce(sum(s.revenue) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as revenue,
+                case
+                    when count(*) filter (where s.period_start >= $begin and s.margin is null) = 0
+                        then coalesce(sum(s.margin) filter (where s.period_start >= $begin), 0)
+                end::decimal(18, 4) as margin,
+                coalesce(sum(s.units) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as demand_units,
+                coalesce(sum(s.order_lines) filter (where s.period_start >= $begin), 0)::bigint as order_lines
+            from series_period as s
+            left join item as i on s.sku_id = i.sku_id
+            group by s.series
+            order by s.series
+            """,
+            {"begin": begin},
+        ).to_arrow_table()
+    return keys.to_pandas(date_as_object=True)
+
+
+def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
+    """`demand_profile` of a partition: the class level in classification buckets, locations in planning buckets."""
+    scheme, partition = view.scheme, view.partition
+    buckets = scheme.buckets
+    frames = []
+    for level, bucket, length in (
+        ("region", buckets.classification, scheme.value.window_cycles),
+        ("location", buckets.planning, buckets.planning_periods),
+    ):
+        data = panel(view, history, level=level, bucket=bucket, length=length)
+        if not len(data.keys):
+            continue
+        cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()
+        shape = profile(
+            data.units,
+            data.censored,
+            data.launch_index,
+            scheme=scheme,
+            periods=data.periods,
+            is_ended=ended(data.keys["status"].to_numpy(), data.keys["end_date"].to_numpy(), on=cutoff_day),
+        )
+        facts = data.keys.drop(columns=["series", "end_date", "status"])
+        # First and last sale are facts of the whole history, not of the window.
+        measures = shape.drop(columns=["first_sale", "last_sale"])
+        frames.append(pd.concat([facts, measures], axis=1).assign(bucket=bucket))
+    if not frames:
+        return DEMAND_PROFILE.empty()
+    rows = pd.concat(frames, ignore_index=True)
+    return DEMAND_PROFILE.conform(
+        rows.assign(
+            region=partition.region,
+            cycle=partition.cycle,
+            fallback_level="own",
+            fallback_reason=None,
+            valid_for_cycle=partition.cycle,
+            scheme_version=scheme.version,
+        )
+    )

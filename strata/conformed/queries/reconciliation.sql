@@ -1,0 +1,59 @@
+-- The identity of semantics.md section 6: both sides, per bucket, currency and unit.
+-- Tables: sales_as_known, demand_history (of this run), bucket(bucket).
+with source as (
+    select
+        'accepted' as line,
+        '-' as reason,
+        currency,
+        base_unit,
+        count(*) as line_count,
+        sum(quantity) as units,
+        sum(net_amount) as amount
+    from sales_as_known
+    group by all
+    union all
+    select line, reason, currency, base_unit, count(*), sum(quantity), sum(net_amount)
+    from sales_as_known
+    where line <> 'demand'
+    group by all
+),
+
+held as (
+    select
+        case when h.is_partial then 'open' else 'history' end as line,
+        '-' as reason,
+        h.bucket,
+        getvariable('currency') as currency,
+        coalesce(i.base_unit, '?') as base_unit,
+        sum(h.order_lines) as line_count,
+        sum(h.demand_units) as units,
+        sum(h.revenue) as amount
+    from demand_history as h
+    left join int_item_version as i
+        on
+            h.sku_id = i.sku_id
+            and i.known_from <= getvariable('known_at')
+            and (i.known_to is null or i.known_to > getvariable('known_at'))
+    group by all
+)
+
+select
+    line,
+    reason,
+    bucket,
+    currency,
+    base_unit,
+    getvariable('region') as region,
+    getvariable('cycle') as cycle,
+    cast(line_count as bigint) as line_count,
+    cast(units as decimal(18, 4)) as units,
+    cast(amount as decimal(18, 4)) as amount,
+    getvariable('cycle') as valid_for_cycle,
+    getvariable('scheme_version') as scheme_version
+from (
+    select line, reason, bucket, currency, base_unit, line_count, units, amount
+    from source
+    cross join bucket
+    union all
+    select line, reason, bucket, currency, base_unit, line_count, units, amount from held
+)

@@ -1,0 +1,131 @@
+"""Accepted batches: the schema of rows.parquet, and the list of what lies in raw/.
+
+Belongs here: reading what landing has accepted. Does not: accepting (`strata.intake.land`).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from strata.home import Home
+from strata.intake.contract import ColumnType, Contract
+from strata.intake.manifest import Manifest
+
+ROWS_NAME = "rows.parquet"
+BATCH_NAME = "batch.json"
+ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "decimal": pa.decimal128(18, 4),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "boolean": pa.bool_(),
+}
+CONTROL_FIELDS: tuple[pa.Field, ...] = (
+    pa.field("_batch_id", pa.string()),
+    pa.field("_file", pa.string()),
+    pa.field("_row", pa.int64()),
+    pa.field("_op", pa.string()),
+    pa.field("_position", pa.int64()),
+    pa.field("_sequence", pa.int64()),
+    pa.field("_known_from", pa.timestamp("us", tz="UTC")),
+    pa.field("_known_basis", pa.string()),
+    pa.field("_origin", pa.string()),
+    pa.field("_refusal_reason", pa.string()),
+    pa.field("_refusal_column", pa.string()),
+    pa.field("_refused_value", pa.string()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One accepted batch in raw/.
+
+    `first_position` and `last_position` are the range of `_position` (null in an empty batch of changes);
+    `refusals` counts refused rows by reason; `accepted_rows` are good rows, deletes included; `duplicate_rows` were
+    equal to an earlier row of a full extract and are not in rows.parquet.
+    """
+
+    system: str
+    feed: str
+    batch_id: str
+    folder: Path
+    manifest: Manifest
+    first_position: int | None
+    last_position: int | None
+    accepted_rows: int
+    refused_rows: int
+    duplicate_rows: int
+    refusals: dict[str, int]
+    control_totals: dict[str, dict[str, Any]]
+    touched_locations: tuple[str, ...]
+    touched_regions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    contract_sha256: str
+    rows_sha256: str
+
+    @property
+    def rows_file(self) -> Path:
+        """The typed rows."""
+        return self.folder / ROWS_NAME
+
+    @property
+    def sort_key(self) -> tuple[str, str, int, int, str]:
+        """Order of batches: feed by feed, then along the source position."""
+        first = self.manifest.extracted_micros if self.first_position is None else self.first_position
+        return self.system, self.feed, first, first if self.last_position is None else self.last_position, self.batch_id
+
+
+def rows_schema(contract: Contract) -> pa.Schema:
+    """Schema of rows.parquet: the contract's columns (nullable, since refused rows stay), then control columns."""
+    columns = [pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns]
+    return pa.schema([*columns, *CONTROL_FIELDS])
+
+
+def empty_rows(contract: Contract) -> pa.Table:
+    """rows.parquet without rows, so that a feed that never came is typed all the same."""
+    return rows_schema(contract).empty_table()
+
+
+def read_batch(folder: Path) -> Batch:
+    """Read one folder of raw/; ValueError naming the file where batch.json is damaged."""
+    path = folder / BATCH_NAME
+    try:
+        content = json.loads(path.read_bytes())
+        manifest = Manifest.model_validate(content["manifest"])
+        return Batch(
+            system=manifest.system,
+            feed=manifest.feed,
+            batch_id=content["batch_id"],
+            folder=folder,
+            manifest=manifest,
+            first_position=content["first_position"],
+            last_position=content["last_position"],
+            accepted_rows=content["accepted_rows"],
+            refused_rows=content["refused_rows"],
+            duplicate_rows=content["duplicate_rows"],
+            refusals=content["refusals"],
+            control_totals=content["control_totals"],
+            touched_locations=tuple(content["touched_locations"]),
+            touched_regions=tuple(content["touched_regions"]),
+            warnings=tuple(content["warnings"]),
+            contract_sha256=content["contract_sha256"],
+            rows_sha256=content["rows_sha256"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: no batch record ({error}); delete the folder, land the extract again") from error
+
+
+def accepted_batches(home: Home) -> list[Batch]:
+    """Everything accepted so far, sorted by system, feed, position and batch id."""
+    folders = (path.parent for path in home.raw.glob(f"*/*/*/{BATCH_NAME}"))
+    return sorted((read_batch(folder) for folder in folders), key=lambda batch: batch.sort_key)
+
+
+def feed_batches(home: Home, system: str, feed: str) -> list[Batch]:
+    """`accepted_batches` of one feed."""
+    folders = (path.parent for path in (home.raw / system / feed).glob(f"*/{BATCH_NAME}"))
+    return sorted((read_batch(folder) for folder in folders), key=lambda batch: batch.sort_key)

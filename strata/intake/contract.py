@@ -1,0 +1,231 @@
+"""Contracts of feeds: what a source has promised to deliver, by whom it may be read, and how much may be wrong.
+
+Belongs here: shape and cross-field rules of `config/feeds/<system>/<feed>.yml`. Does not: reading extracts
+(`strata.intake.readers`), turning text into types (`strata.intake.casts`).
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from strata.identity import sha256_json
+from strata.strict_yaml import load_yaml
+
+NAME = r"^[a-z][a-z0-9_]{0,39}$"
+Name = Annotated[str, Field(pattern=NAME)]
+Rationale = Annotated[str, Field(min_length=20)]
+Text = Annotated[str, Field(min_length=3)]
+ColumnType = Literal["text", "integer", "decimal", "date", "timestamp", "boolean"]
+Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
+PersonalData = Literal["none", "pseudonymous", "personal"]
+
+# Rows are flagged with one bit a column in a 64-bit integer.
+MAX_COLUMNS = 62
+DECIMAL_FORMATS = frozenset({"comma", "trailing_minus"})
+EPOCH_FORMATS: dict[str, frozenset[str]] = {
+    "date": frozenset({"epoch_days"}),
+    "timestamp": frozenset({"epoch_millis", "epoch_micros"}),
+}
+
+
+class Column(BaseModel):
+    """One column of a feed.
+
+    `format` reads: text, a pattern that the whole value must match; decimal, `comma` (1.234,50) or `trailing_minus`
+    (12.5-); date and timestamp, a strptime format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have
+    a decimal point, dates and timestamps are ISO 8601. A `verbatim` text (a description) is kept to the character;
+    every other text is a code and is trimmed and brought to Unicode NFC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Name
+    type: ColumnType
+    meaning: Annotated[str, Field(min_length=10)]
+    native: Annotated[str, Field(min_length=1)] | None = None
+    nullable: bool = False
+    min: Decimal | None = None
+    max: Decimal | None = None
+    exclusive_min: Decimal | None = None
+    allowed: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    format: Annotated[str, Field(min_length=1)] | None = None
+    unit: str | None = None
+    verbatim: bool = False
+    rationale: Rationale | None = None
+
+    @field_validator("min", "max", "exclusive_min", mode="before")
+    @classmethod
+    def _exact(cls, value: object) -> object:
+        return str(value) if isinstance(value, float) else value
+
+    @property
+    def source_name(self) -> str:
+        """Name of the column in the extract."""
+        return self.native or self.name
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        bounds = [bound for bound in (self.min, self.max, self.exclusive_min) if bound is not None]
+        if bounds and self.type not in ("integer", "decimal"):
+            raise ValueError(f"column {self.name}: bounds are for integer and decimal, not {self.type}")
+        if bounds and self.rationale is None:
+            raise ValueError(f"column {self.name}: a bound needs a rationale of at least 20 characters beside it")
+        if self.min is not None and self.exclusive_min is not None:
+            raise ValueError(f"column {self.name}: give min or exclusive_min, not both")
+        if self.max is not None and any(bound > self.max for bound in bounds):
+            raise ValueError(f"column {self.name}: max {self.max} is below the lower bound")
+        if self.allowed is not None and (self.type != "text" or len(set(self.allowed)) != len(self.allowed)):
+            raise ValueError(f"column {self.name}: allowed lists distinct values of a text column")
+        if self.verbatim and self.type != "text":
+            raise ValueError(f"column {self.name}: only text can be verbatim")
+        self._check_format()
+        return self
+
+    def _check_format(self) -> None:
+        if self.format is None:
+            return
+        if self.type == "text":
+            try:
+                re.compile(self.format)
+            except re.error as error:
+                raise ValueError(f"column {self.name}: format {self.format!r} is no pattern: {error}") from error
+            return
+        if self.type in ("integer", "boolean"):
+            raise ValueError(f"column {self.name}: {self.type} has one format only; leave format out")
+        if self.type == "decimal" and self.format not in DECIMAL_FORMATS:
+            raise ValueError(f"column {self.name}: format of a decimal is one of {sorted(DECIMAL_FORMATS)}")
+        if self.type in EPOCH_FORMATS and "%" not in self.format and self.format not in EPOCH_FORMATS[self.type]:
+            known = sorted(EPOCH_FORMATS[self.type])
+            raise ValueError(f"column {self.name}: write a strptime format such as %d.%m.%Y, or one of {known}")
+
+
+class Thresholds(BaseModel):
+    """Share of refused rows from which a gate warns and from which it suspends, and limits of one extract."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    warn_refused_share: float = Field(ge=0, le=1)
+    suspend_refused_share: float = Field(ge=0, le=1)
+    max_rows: int = Field(ge=1)
+    future_tolerance_minutes: int = Field(ge=0)
+    rationale: Rationale
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn_refused_share > self.suspend_refused_share:
+            raise ValueError("thresholds: warn_refused_share may not exceed suspend_refused_share")
+        return self
+
+
+class Contract(BaseModel):
+    """One feed. `full_means`: a full extract is the whole table (`state`) or rows to upsert by key (`increment`).
+
+    `normal_lag_hours` is what usually passes between the business time of a row and its arrival; an initial load is
+    back-dated by it. It is negative where a row is known before it takes effect. `time_zone` is that of timestamps
+    without an offset; in the hour that occurs twice such a time is the second one, in the hour that is skipped it
+    is refused.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    system: Name
+    feed: Name
+    schema_version: int = Field(ge=1)
+    owner: Text
+    steward: Text
+    grantor: Text
+    description: Rationale
+    purpose: Rationale
+    personal_data: PersonalData
+    roles: Annotated[tuple[Name, ...], Field(min_length=1)]
+    full_means: Literal["state", "increment"]
+    key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    business_time: Name | None
+    normal_lag_hours: int = Field(ge=-24 * 366, le=24 * 366)
+    refresh_sla_hours: int = Field(ge=1, le=24 * 366)
+    expiry: date
+    rationale: Rationale
+    time_zone: str | None
+    encoding: Encoding = "utf-8"
+    allow_empty: bool
+    thresholds: Thresholds
+    columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=MAX_COLUMNS)]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"time_zone {value!r} is not an IANA time zone such as Europe/Berlin") from error
+        return value
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        for what, names in (("name", self.names), ("native name", [c.source_name for c in self.columns])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"columns: {what} {twice} stands twice")
+        for name in self.key:
+            if name not in self.names:
+                raise ValueError(f"key: {name!r} is not a column")
+            if self.column(name).nullable or self.column(name).verbatim:
+                raise ValueError(f"key: column {name!r} may be neither nullable nor verbatim")
+            if self.column(name).type == "boolean":
+                raise ValueError(f"key: column {name!r} is a boolean and identifies nothing")
+        if len(set(self.key)) != len(self.key):
+            raise ValueError(f"key: {list(self.key)} names a column twice")
+        for column in self.columns:
+            local = column.type == "timestamp" and "%" in (column.format or "") and "%z" not in (column.format or "")
+            if local and self.time_zone is None:
+                raise ValueError(f"column {column.name}: a format without %z needs the contract's time_zone")
+        if self.business_time is not None:
+            if self.business_time not in self.names:
+                raise ValueError(f"business_time: {self.business_time!r} is not a column")
+            if self.column(self.business_time).type not in ("date", "timestamp"):
+                raise ValueError(f"business_time: column {self.business_time!r} must be a date or a timestamp")
+            if self.column(self.business_time).nullable:
+                raise ValueError(f"business_time: column {self.business_time!r} may not be nullable")
+        return self
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Canonical column names, in contract order."""
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the contract's content (not of its white space)."""
+        return sha256_json(self.model_dump(mode="json"))
+
+    def column(self, name: str) -> Column:
+        """The column with this canonical name; KeyError naming the known ones otherwise."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.system}/{self.feed} has no column {name!r}; it has {self.names}")
+
+
+def load_contract(path: Path) -> Contract:
+    """Read one contract file; ValueError naming file, field and what is wrong."""
+    try:
+        contract = Contract.model_validate(load_yaml(path))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"{path}: {faults}") from error
+    if (path.parent.name, path.stem) != (contract.system, contract.feed):
+        place = f"{contract.system}/{contract.feed}"
+        raise ValueError(f"{path}: says it is {place}; move it to {place}.yml")
+    return contract
+
+
+def load_contracts(folder: Path) -> dict[tuple[str, str], Contract]:
+    """All contracts below `folder` (`<system>/<feed>.yml`) by (system, feed); ValueError where there is none."""
+    contracts = {(c.system, c.feed): c for c in map(load_contract, sorted(folder.glob("*/*.yml")))}
+    if not contracts:
+        raise ValueError(f"{folder}: no contract; write one as <system>/<feed>.yml")
+    return contracts

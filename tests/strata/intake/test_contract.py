@@ -1,0 +1,101 @@
+"""Contracts: the shipped ones load, and every rule has an example that breaks it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from strata.home import REPOSITORY
+from strata.intake.contract import Contract, load_contract, load_contracts
+
+SHIPPED = REPOSITORY / "config" / "feeds"
+
+
+def content() -> dict[str, Any]:
+    text = (SHIPPED / "erp" / "sales_order_lines.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def test_every_shipped_contract_loads_under_its_own_name() -> None:
+    contracts = load_contracts(SHIPPED)
+    assert len(contracts) == 11
+    assert all(contract.columns and contract.thresholds.rationale for contract in contracts.values())
+    assert contracts["erp", "items"].full_means == "state"
+    assert contracts["erp", "sales_order_lines"].business_time == "ordered_at"
+
+
+def test_hash_follows_content_not_layout(tmp_path: Path) -> None:
+    folder = tmp_path / "erp"
+    folder.mkdir()
+    path = folder / "sales_order_lines.yml"
+    source = (SHIPPED / "erp" / "sales_order_lines.yml").read_text(encoding="utf-8")
+    path.write_text("# a comment\n\n" + source, encoding="utf-8")
+    shipped = load_contract(SHIPPED / "erp" / "sales_order_lines.yml")
+    assert load_contract(path).sha256 == shipped.sha256
+    path.write_text(source.replace("refresh_sla_hours: 30", "refresh_sla_hours: 31"), encoding="utf-8")
+    assert load_contract(path).sha256 != shipped.sha256
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "words"),
+    [
+        ("key", ["order_id", "order_no"], "'order_no' is not a column"),
+        ("key", ["order_id", "customer_id"], "neither nullable"),
+        ("key", ["order_id", "order_id"], "twice"),
+        ("business_time", "sold_at", "is not a column"),
+        ("business_time", "quantity", "must be a date or a timestamp"),
+        ("rationale", "tbd", "at least 20"),
+        ("time_zone", "Europe/Atlantis", "Atlantis"),
+        ("extra", 1, "Extra inputs"),
+        ("full_means", "delta", "'state' or 'increment'"),
+        ("thresholds.warn_refused_share", 0.5, "may not exceed"),
+        ("thresholds.rationale", "", "at least 20"),
+        ("columns.7.rationale", None, "needs a rationale"),
+        ("columns.7.min", 0, "not both"),
+        ("columns.7.max", -5, "below the lower bound"),
+        ("columns.7.format", "%d", "format of a decimal"),
+        ("columns.1.format", "x", "one format only"),
+        ("columns.2.format", "[A-Z", "is no pattern"),
+        ("columns.2.max", 5, "bounds are for"),
+        ("columns.1.allowed", ["1"], "text column"),
+        ("columns.1.verbatim", True, "only text"),
+        ("columns.6.format", "local", "strptime"),
+        ("columns.6.format", "%d.%m.%Y %H:%M:%S", "needs the contract's time_zone"),
+        ("columns.2.name", "order_id", "stands twice"),
+        ("columns.2.native", "order_id", "stands twice"),
+    ],
+)
+def test_a_contract_that_contradicts_itself_is_refused(where: str, value: Any, words: str, tmp_path: Path) -> None:
+    broken = content()
+    node: Any = broken
+    *path, last = [int(part) if part.isdigit() else part for part in where.split(".")]
+    for part in path:
+        node = node[part]
+    node[last] = value
+    file = tmp_path / "erp" / "sales_order_lines.yml"
+    file.parent.mkdir()
+    file.write_text(yaml.safe_dump(broken), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"(?s)sales_order_lines\.yml.*" + words):
+        load_contract(file)
+
+
+def test_a_contract_in_the_wrong_place_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "wms" / "sales.yml"
+    file.parent.mkdir()
+    file.write_text((SHIPPED / "erp" / "sales_order_lines.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ValueError, match="move it to erp/sales_order_lines.yml"):
+        load_contract(file)
+
+
+def test_a_folder_without_contracts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no contract"):
+        load_contracts(tmp_path)
+
+
+def test_column_names_the_known_ones_when_asked_for_another() -> None:
+    contract = Contract.model_validate(content())
+    assert contract.column("quantity").exclusive_min == 0
+    with pytest.raises(KeyError, match="has no column 'qty'"):
+        contract.column("qty")

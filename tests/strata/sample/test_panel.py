@@ -1,0 +1,76 @@
+"""Any demand panel: read, checked, and good enough for the same builder."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from strata.home import Home
+from strata.sample import assumptions, build
+from strata.sample.panel import SHIPPED, PanelError, read_panel
+
+HEADER = "sku_id,location_id,date,quantity,unit_price,region"
+WEEKS = [f"2016-{month:02d}-{day:02d}" for month in range(1, 13) for day in (4, 11, 18, 25)]
+
+
+def panel(tmp_path: Path, lines: list[str], header: str = HEADER) -> Path:
+    path = tmp_path / "panel.csv"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def test_a_panel_becomes_lines_items_and_sites(tmp_path: Path) -> None:
+    rows = [f"0{item},L{place},{day},{item + 1},2.50,R{place}" for day in WEEKS for item in (1, 2) for place in (1, 2)]
+    rows.append("01,L1,2016-12-31,0,2.50,R1")
+    demand = read_panel(panel(tmp_path, rows), spec=SHIPPED)
+    assert demand.lines.num_rows == len(rows) - 1
+    assert demand.items["sku_id"].to_pylist() == ["01", "02"]
+    assert demand.sites.select(["location_id", "region"]).to_pylist() == [
+        {"location_id": "L1", "region": "R1"},
+        {"location_id": "L2", "region": "R2"},
+    ]
+    assert (demand.first_day, demand.last_day) == (date(2016, 1, 4), date(2016, 12, 25))
+    assert float(pc.sum(demand.lines["quantity"]).as_py()) == 48 * 2 * (2 + 3)
+    assert float(pc.sum(demand.lines["net_amount"]).as_py()) == 48 * 2 * (2 + 3) * 2.5
+    company = build.prepare(demand, assumptions.SHIPPED, seed=1)
+    extracts = build.land_cycle(Home(tmp_path), company, "2016-10", first_cycle="2016-10")
+    assert company.item_locations == 4
+    assert {e.manifest["origin"] for e in extracts if e.manifest["feed"] == "sales_order_lines"} >= {"real"}
+
+
+def test_parquet_and_optional_columns_are_read(tmp_path: Path) -> None:
+    header = f"{HEADER},category,order_id,order_line,channel,currency"
+    path = panel(tmp_path, ["A,L,2016-01-04,1.5,2,R,TOYS,O1,2,web,EUR"], header)
+    pq.write_table(pyarrow.csv.read_csv(path), tmp_path / "panel.parquet")
+    for source in (path, tmp_path / "panel.parquet"):
+        demand = read_panel(source, spec=SHIPPED)
+        (row,) = demand.lines.to_pylist()
+        assert (row["order_id"], row["order_line"], row["channel"], row["currency"]) == ("O1", 2, "web", "EUR")
+        assert (float(row["quantity"]), float(row["net_amount"])) == (1.5, 3.0)
+        assert demand.items["category"].to_pylist() == ["TOYS"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["A,L,2016-01-04,1,2,R", "A,L,04.01.2016,1,2,R"], r"row 2, column date: '04\.01\.2016'; write dates as"),
+        (["A,L,2016-01-04,\"1,5\",2,R"], "row 1, column quantity: '1,5'; write a number with a decimal point"),
+        (["A,L,2016-01-04,1,x,R"], "row 1, column unit_price"),
+        ([",L,2016-01-04,1,2,R"], "row 1, column sku_id: None; every row needs an item"),
+        (["A,L,2016-01-04,1,2,R", "B,L,2016-01-04,1,2,S"], "location 'L' lies in two regions"),
+        (["A,L,2016-01-04,0,2,R"], "no row with a quantity other than 0"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_row_and_column(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(PanelError, match=message):
+        read_panel(panel(tmp_path, lines), spec=SHIPPED)
+
+
+def test_a_missing_column_or_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PanelError, match="column unit_price, region is missing"):
+        read_panel(panel(tmp_path, ["A,L,2016-01-04,1"], "sku_id,location_id,date,quantity"), spec=SHIPPED)
+    with pytest.raises(PanelError, match="no such file"):
+        read_panel(tmp_path / "nothing.csv", spec=SHIPPED)
