@@ -20,6 +20,7 @@ from strata.intake.batches import Batch, accepted_batches, empty_rows
 from strata.intake.contract import Contract, load_contracts
 from strata.intake.land import LandResult
 from strata.intake.land import land as land_extracts
+from strata.partition import shifted
 
 FINENESS: dict[str, int] = {"event": 0, "day": 1, "week": 2, "month": 3}
 
@@ -99,3 +100,23 @@ def _refuse_coarse(home: Home, batches: Sequence[Batch]) -> None:
                     f"{file.scheme.version} sums demand by {buckets.classification} and {buckets.planning}, and demand "
                     f"is never split: set both buckets of the scheme to {grain}, or send finer sales"
                 )
+
+
+def newest_known_cycle(home: Home) -> str:
+    """The newest cycle whose cut-off is not after the youngest sales extract's month: what a plain run computes.
+
+    Raises:
+        dg.Failure: no sales were accepted.
+    """
+    calendar = home.calendar()
+    taken = [
+        batch.manifest.extracted_at.astimezone(UTC)
+        for batch in accepted_batches(home)
+        if (batch.system, batch.feed) == ("erp", "sales_order_lines")
+    ]
+    if not taken:
+        raise dg.Failure(f"{home.raw}: no sales were accepted; land extracts first")
+    cycle = calendar.first_cycle
+    while any(calendar.cutoff(cycle, region) < max(taken) for region in calendar.region_codes):
+        cycle = shifted(cycle, 1)
+    return cycle

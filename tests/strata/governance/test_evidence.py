@@ -18,7 +18,7 @@ from strata.tables import TABLES
 from tests.strata.governance import factory
 from tests.strata.governance.conftest import Company
 
-pytestmark = pytest.mark.capability("7.6")
+pytestmark = pytest.mark.capability("7.6", part="a gate cannot be passed by")
 EAST = Partition("EAST", "2017-11")
 
 

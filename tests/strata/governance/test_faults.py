@@ -17,7 +17,7 @@ from tests.strata.governance.conftest import Company, copy_of
 STEPS = sorted(name for name in REGISTRY if name.startswith("publish."))
 REPLACED = {"publish.p6", "publish.p7"}  # CURRENT names the new release from here on
 
-pytestmark = pytest.mark.capability("7.6")
+pytestmark = pytest.mark.capability("7.6", part="a suspension survives a publisher that dies or whose disk fails")
 
 
 def contents(company: Company) -> dict[str, str]:

@@ -23,7 +23,7 @@ from tests.strata.governance.conftest import Company
 
 # No lone surrogates: they are no text and have no UTF-8.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).filter(str.strip)
-pytestmark = pytest.mark.capability("7.3")
+pytestmark = pytest.mark.capability("7.3", part="append-only hash chain; every way to falsify it is found")
 
 
 def falsify(company: Company, *statements: str | Callable[[sqlite3.Connection], None]) -> None:

@@ -77,7 +77,7 @@ def test_the_scheme_table_says_every_number_and_who_approved_it(running: Company
     assert len(cut["rationale"]) >= 20
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="one release rolled back, by content hash")
 def test_publishing_the_same_again_is_a_noop_even_from_another_run(running: Company) -> None:
     before = running.store.ledger_entries()
     result = running.publish("2017-10", run_id="again")
@@ -113,7 +113,7 @@ def test_other_marts_are_other_content(running: Company) -> None:
         )
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="a suspended region's last good rows, flagged, until it passes")
 def test_a_suspended_region_keeps_its_last_good_rows_flagged_until_it_passes(running: Company) -> None:
     running.point("EAST", "2017-11", version=2)
     running.point("WEST", "2017-11", version=2, verdicts=SUSPEND)
@@ -150,7 +150,7 @@ def test_a_suspended_region_keeps_its_last_good_rows_flagged_until_it_passes(run
     assert manifest(running)["suspensions"] == []
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="a suspended region's last good rows, flagged, until it passes")
 def test_if_everything_fails_the_release_stays(running: Company) -> None:
     current = current_release(running.home)
     for region in factory.REGIONS:
@@ -162,7 +162,7 @@ def test_if_everything_fails_the_release_stays(running: Company) -> None:
     assert len(running.store.alerts("pending")) == 3
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="a suspended region's last good rows, flagged, until it passes")
 def test_a_suspended_region_without_good_rows_is_absent_and_listed(company: Company) -> None:
     company.point("EAST", "2017-10")
     company.point("WEST", "2017-10", verdicts=SUSPEND)
@@ -216,7 +216,7 @@ def test_a_plan_is_refused_where_it_makes_no_sense(running: Company) -> None:
     assert "has no candidate for cycle 2017-11" in result.reasons[0]
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="one release rolled back, by content hash")
 def test_a_rollback_is_a_new_release_with_the_older_content(running: Company) -> None:
     first = manifest(running)
     running.everything("2017-11", version=2)
@@ -239,7 +239,7 @@ def test_a_rollback_is_a_new_release_with_the_older_content(running: Company) ->
     assert [found["release_id"] for found in lineage(running.home)] == [third["release_id"], first["release_id"]]
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="one release rolled back, by content hash")
 def test_what_was_rolled_back_comes_back_only_by_a_person(running: Company) -> None:
     first = current_release(running.home) or ""
     running.everything("2017-11", version=2)
@@ -259,7 +259,7 @@ def test_what_was_rolled_back_comes_back_only_by_a_person(running: Company) -> N
     assert running.publish("2017-12").outcome == "published"
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="one release rolled back, by content hash")
 def test_a_rollback_that_cannot_be(running: Company) -> None:
     first = current_release(running.home) or ""
     with pytest.raises(GovernanceError, match="needs a reason"):
@@ -278,7 +278,7 @@ def test_a_rollback_that_cannot_be(running: Company) -> None:
     )
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="one release rolled back, by content hash")
 def test_a_damaged_current_release_can_be_left_by_a_rollback(running: Company) -> None:
     first = current_release(running.home) or ""
     running.everything("2017-11", version=2)

@@ -17,7 +17,7 @@ from strata.tables import TABLES
 from tests.strata.governance import factory, process
 from tests.strata.governance.conftest import Company
 
-pytestmark = pytest.mark.capability("7.6")
+pytestmark = pytest.mark.capability("7.6", part="no reader and no second publisher sees or makes a mix")
 
 
 def race(

@@ -120,7 +120,7 @@ def add(company: Company, known_from: datetime, **changes: object) -> Override:
     return company.store.add_override(**{**values, **changes})
 
 
-@pytest.mark.capability("7.3")
+@pytest.mark.capability("7.3", part="overrides judged at the cut-off, in the ledger, approved by another person")
 def test_overrides_are_judged_at_the_cut_off(company: Company) -> None:
     known, cutoff = datetime(2017, 10, 2, tzinfo=UTC), datetime(2017, 11, 3, 6, tzinfo=UTC)
     override = add(company, known)
@@ -167,7 +167,7 @@ def test_an_incomplete_override_is_refused(company: Company, changes: dict[str, 
     assert company.store.overrides() == []
 
 
-@pytest.mark.capability("7.3")
+@pytest.mark.capability("7.3", part="overrides judged at the cut-off, in the ledger, approved by another person")
 def test_in_a_company_home_nobody_approves_their_own_override(tmp_path: Path) -> None:
     home, store = factory.make_home(tmp_path / "home", profile="company")
     with pytest.raises(GovernanceError, match="cannot approve an override of their own"):

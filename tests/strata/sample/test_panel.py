@@ -11,6 +11,7 @@ import pytest
 from strata.home import Home
 from strata.sample import assumptions, build
 from strata.sample.panel import SHIPPED, PanelError, read_panel
+from tests.strata.sample.small import rows
 
 HEADER = "sku_id,location_id,date,quantity,unit_price,region"
 WEEKS = [f"2016-{month:02d}-{day:02d}" for month in range(1, 13) for day in (4, 11, 18, 25)]
@@ -74,3 +75,16 @@ def test_a_missing_column_or_file_is_named(tmp_path: Path) -> None:
         read_panel(panel(tmp_path, ["A,L,2016-01-04,1"], "sku_id,location_id,date,quantity"), spec=SHIPPED)
     with pytest.raises(PanelError, match="no such file"):
         read_panel(tmp_path / "nothing.csv", spec=SHIPPED)
+
+
+def test_list_prices_are_those_of_the_month_before_the_extract(tmp_path: Path) -> None:
+    lines = [f"A,L,{day},3,{int(day[5:7])}.00,R" for day in WEEKS]
+    company = build.prepare(read_panel(panel(tmp_path, lines), spec=SHIPPED), assumptions.SHIPPED, seed=1)
+    for cycle in ("2016-10", "2016-11", "2016-12"):
+        build.land_cycle(Home(tmp_path), company, cycle, first_cycle="2016-10")
+    master = {row["extract"][:7]: float(row["list_price"]) for row in rows(Home(tmp_path), "erp/items").to_pylist()}
+    assert master == {"2016-10": 9.0, "2016-11": 10.0, "2016-12": 11.0}
+    prices = rows(Home(tmp_path), "erp/price_conditions", "2016-11-*").to_pylist()
+    assert [(row["valid_from"], row["valid_to"], float(row["unit_price"])) for row in prices] == [
+        ("2016-10-01", "2016-10-31", 10.0)
+    ]
