@@ -29,17 +29,15 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     )
     def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[pa.Table, pa.Table]:
         """Sum the sales lines known at the cut-off by period, and prove that none was lost."""
-        return history.demand_history(workspace.view(Partition.from_key(context.partition_key), context.run_id))
+        return history.demand_history(workspace.view(Partition.from_key(context.partition_key), context.run.run_id))
 
     @dg.asset(
         ins={"demand_history": dg.AssetIn(partition_mapping=grid.same)},
         partitions_def=grid.region_cycle,
     )
-    def demand_profile(
-        context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path
-    ) -> pa.Table:
-        """Level, variability, interval and lifecycle of every item and item-location over closed, uncensored periods."""
-        view = workspace.view(Partition.from_key(context.partition_key), context.run_id)
+    def demand_profile(context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path) -> pa.Table:
+        """Level, variability, interval and lifecycle of every item and item-location, closed uncensored periods."""
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
         return profile.demand_profile(view, demand_history)
 
     return [demand_history, demand_profile]

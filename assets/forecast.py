@@ -25,7 +25,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path, demand_profile: Path
     ) -> pa.Table:
         """Mean and quantiles of demand per planning period, by the method that the demand class asks for."""
-        view = workspace.view(Partition.from_key(context.partition_key), context.run_id)
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
         return decide.demand_forecast(view, demand_history, demand_profile)
 
     return [demand_forecast]

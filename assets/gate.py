@@ -34,7 +34,7 @@ def make(
     )
     def gate_result(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
         """Verdict of every gate over this run's tables, stored in the governance store with their content hashes."""
-        return judge(workspace, Partition.from_key(context.partition_key), context.run_id)
+        return judge(workspace, Partition.from_key(context.partition_key), context.run.run_id)
 
     @dg.asset(
         deps=[dg.AssetDep("gate_result", partition_mapping=grid.same)],
@@ -43,6 +43,6 @@ def make(
     )
     def candidate(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """The run whose tables are this partition's candidate, passed or not; moved by compare-and-swap."""
-        return point(workspace, Partition.from_key(context.partition_key), context.run_id)
+        return point(workspace, Partition.from_key(context.partition_key), context.run.run_id)
 
     return [gate_result, candidate]

@@ -20,7 +20,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     )
     def lead_time_profile(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
         """Lead time per supplier and location from the orders and receipts known at the cut-off."""
-        return supply.lead_time_profile(workspace.view(Partition.from_key(context.partition_key), context.run_id))
+        return supply.lead_time_profile(workspace.view(Partition.from_key(context.partition_key), context.run.run_id))
 
     @dg.asset(
         ins={
@@ -39,7 +39,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     ) -> pa.Table:
         """Reorder point, order-up-to level and expected service of every item-location, as its segment implies."""
         return supply.inventory_policy(
-            workspace.view(Partition.from_key(context.partition_key), context.run_id),
+            workspace.view(Partition.from_key(context.partition_key), context.run.run_id),
             forecast=demand_forecast,
             profile=demand_profile,
             assignment=segment_assignment,

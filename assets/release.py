@@ -21,11 +21,12 @@ def make(
             *(dg.AssetDep(key, partition_mapping=grid.same) for key in marts),
         ],
         partitions_def=grid.cycles,
+        backfill_policy=dg.BackfillPolicy.multi_run(),
         io_manager_key="no_io",
         pool="publish",
     )
     def release(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """The immutable release of a cycle: suspended or missing regions keep their last good rows."""
-        return publish(workspace, context.partition_key, context.run_id)
+        return publish(workspace, context.partition_key, context.run.run_id)
 
     return [release]

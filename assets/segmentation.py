@@ -25,7 +25,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, workspace: Workspace, demand_profile: Path, previous: pa.Table | None
     ) -> pa.Table:
         """Value, variability and demand class of every item, held by the scheme's hysteresis, with the reason."""
-        view = workspace.view(Partition.from_key(context.partition_key), context.run_id)
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
         return decide.segment_assignment(view, demand_profile, previous, workspace.overrides(view))
 
     @dg.asset(
@@ -39,7 +39,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, workspace: Workspace, segment_assignment: Path, demand_profile: Path
     ) -> pa.Table:
         """How many items went from which segment to which since the cycle before: true shifts and noise."""
-        view = workspace.view(Partition.from_key(context.partition_key), context.run_id)
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
         previous = workspace.previous_classes(view.partition)
         return decide.segment_migration(view, segment_assignment, demand_profile, previous)
 

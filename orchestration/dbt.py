@@ -177,6 +177,7 @@ def make_marts_assets(
         exclude=NO_UNIT_TESTS,
         name="marts",
         partitions_def=partitions_def,
+        backfill_policy=dg.BackfillPolicy.multi_run(),  # one run per cycle: a release is of one cycle
         dagster_dbt_translator=StrataDbtTranslator(lake_mapping),
         required_resource_keys=required_resource_keys,
         pool=DBT_POOL,

@@ -43,7 +43,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     marts = make_marts_assets(
         manifest,
         grid.cycles,
-        collect=lambda context: marts_request(shared, context.partition_key, context.run_id),
+        collect=lambda context: marts_request(shared, context.partition_key, context.run.run_id),
         lake_mapping=grid.all_regions,
     )
     snapshot = [dg.AssetKey(name) for name in SNAPSHOT_KEYS]
@@ -55,13 +55,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }
-    owned = {
-        name: [
-            asset.map_asset_specs(lambda spec, name=name: spec.replace_attributes(group_name=name, owners=[OWNERS[name]], kinds={"python", "parquet"}))  # type: ignore[misc]
-            for asset in assets
-        ]
-        for name, assets in stages.items()
-    }
+    owned = {name: [_owned(asset, name) for asset in assets] for name, assets in stages.items()}
     decided = [asset for name, assets in owned.items() if name != "release" for asset in assets]
     return dg.Definitions(
         assets=[conform, marts, *decided, *owned["release"]],
@@ -76,6 +70,15 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
             "no_io": dg.mem_io_manager,
         },
     )
+
+
+def _owned(asset: dg.AssetsDefinition, stage: str) -> dg.AssetsDefinition:
+    """The asset in the group of its stage, with the stage's owner."""
+
+    def stamp(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(group_name=stage, owners=[OWNERS[stage]], kinds={"python", "parquet"})
+
+    return asset.map_asset_specs(stamp)
 
 
 def __getattr__(name: str) -> dg.Definitions:

@@ -93,7 +93,8 @@ def _refuse_coarse(home: Home, batches: Sequence[Batch]) -> None:
         for batch in batches:
             grain = batch.manifest.grain
             if (batch.system, batch.feed) == ("erp", "sales_order_lines") and (
-                FINENESS[grain] > FINENESS[finest] or (grain == "week" and "month" in (buckets.classification, buckets.planning))
+                FINENESS[grain] > FINENESS[finest]
+                or (grain == "week" and "month" in (buckets.classification, buckets.planning))
             ):
                 raise dg.Failure(
                     f"extract {batch.manifest.extract_id} of erp/sales_order_lines has grain {grain}, but scheme "

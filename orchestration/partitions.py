@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from strata.calendar import Calendar
+from strata.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,5 @@ def grid(calendar: Calendar) -> Grid:
 
 def partition_key(key: str) -> dg.MultiPartitionKey:
     """`2026-07|EMEA` as Dagster wants it in Python."""
-    cycle, _, region = key.partition("|")
-    return dg.MultiPartitionKey({"cycle": cycle, "region": region})
+    partition = Partition.from_key(key)
+    return dg.MultiPartitionKey({"cycle": partition.cycle, "region": partition.region})

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from orchestration.dbt import DBT_PROJECT
 from orchestration.definitions import build_definitions
+from orchestration.execution import execute
 from orchestration.jobs import CONFORM, DECIDE, PUBLISH
 from orchestration.landing import conform_request
 from orchestration.partitions import partition_key
@@ -145,7 +146,7 @@ def run(
                 partition = Partition(region, cycle)
                 progress(f"decide {partition.key}")
                 with stages.timed("decide"):
-                    run_id = _execute(decide, ready, partition_key(partition.key), home).run_id
+                    run_id = execute(decide, ready, partition_key(partition.key), _log(home)).run_id
                 candidate = store.candidate(partition) if as_known == "cutoff" else store.restatement(partition)
                 if candidate is None:
                     raise dg.Failure(f"{partition.key}: the run ended without a candidate")
@@ -161,34 +162,27 @@ def run(
     return RunReport(snapshot_id, tuple(decided), tuple(releases), reconciliation, stages)
 
 
+def _log(home: Home) -> Path:
+    return home.root / "logs" / "runs.log"
+
+
 def _conform(home: Home, ready: dg.DagsterInstance) -> str:
     found = find_snapshot(home, conform_request(home).batches, DBT_PROJECT)
     if found is not None:
         return found.snapshot_id
-    made = _execute(build_definitions(home).resolve_job_def(CONFORM), ready, None, home)
+    made = execute(build_definitions(home).resolve_job_def(CONFORM), ready, None, _log(home))
     return str(made.asset_materializations_for_node("conform")[0].metadata["snapshot_id"].value)
 
 
-def _execute(job: dg.JobDefinition, ready: dg.DagsterInstance, key: str | None, home: Home) -> dg.ExecuteInProcessResult:
-    """Run a job in this process; what it says goes to the home's log, what went wrong is raised."""
-    log = home.root / "logs" / "runs.log"
-    log.parent.mkdir(exist_ok=True)
-    with log.open("a", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
-        return job.execute_in_process(
-            instance=ready,
-            partition_key=key,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-            raise_on_error=True,
-        )
-
-
-def _publish(home: Home, store: GovernanceStore, job: dg.JobDefinition, ready: dg.DagsterInstance, cycle: str) -> Published:
+def _publish(
+    home: Home, store: GovernanceStore, job: dg.JobDefinition, ready: dg.DagsterInstance, cycle: str
+) -> Published:
     plan = plan_release(store, home, cycle, None)
     if not plan.is_publishable and not plan.is_unchanged:
         # Every region failed its gates: the release stays; suspensions and alerts are written by the publisher.
         result = publish_cycle(Workspace(root=str(home.root)), cycle, f"publish-{uuid.uuid4().hex}")
         return Published(cycle, result.outcome, result.release_id, result.reasons)
-    run = _execute(job, ready, cycle, home)
+    run = execute(job, ready, cycle, _log(home))
     metadata = run.asset_materializations_for_node("release")[-1].metadata
     return Published(cycle, str(metadata["outcome"].value), str(metadata["release_id"].value), ())
 

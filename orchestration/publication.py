@@ -56,7 +56,9 @@ def release_asset(workspace: Workspace, cycle: str, run_id: str) -> dg.Materiali
     result = publish_cycle(workspace, cycle, run_id)
     if result.outcome in ("refused", "stale"):
         raise dg.Failure(
-            f"release of {cycle} {result.outcome}: {'; '.join(result.reasons)}", metadata=_metadata(result), allow_retries=False
+            f"release of {cycle} {result.outcome}: {'; '.join(result.reasons)}",
+            metadata=_metadata(result),
+            allow_retries=False,
         )
     return dg.MaterializeResult(metadata=_metadata(result))
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from orchestration.dbt import DBT_PROJECT
 from orchestration.definitions import build_definitions
+from orchestration.execution import execute
 from orchestration.jobs import DECIDE
 from orchestration.landing import conform
 from orchestration.partitions import partition_key
@@ -102,15 +103,12 @@ def _decide(
         previous={region: [source["kind"], source["id"], source["content_hash"]]},
     )
     with dg.DagsterInstance.ephemeral() as ready:
-        run = (
-            build_definitions(home, workspace)
-            .resolve_job_def(DECIDE)
-            .execute_in_process(
-                instance=ready,
-                partition_key=partition_key(partition.key),
-                asset_selection=[dg.AssetKey(name) for name in PARTITION_TABLES],
-                raise_on_error=True,
-            )
+        run = execute(
+            build_definitions(home, workspace).resolve_job_def(DECIDE),
+            ready,
+            partition_key(partition.key),
+            scratch.root / "replay.log",
+            asset_selection=[dg.AssetKey(name) for name in PARTITION_TABLES],
         )
     rows = {name: read_parquet(scratch.lake_file(name, partition, run.run_id)) for name in PARTITION_TABLES}
     if part["kind"] != "carried":

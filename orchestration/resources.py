@@ -110,7 +110,9 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         names = ["override_id", "sku_id", "location_id", "value_class", "variability_class"]
         return pd.DataFrame([[getattr(row, name) for name in names] for row in found], columns=names)
 
-    def candidate(self, view: View, run_id: str, tables: Mapping[str, TableRef], record_ids: tuple[str, ...], verdict: str) -> Candidate:
+    def candidate(
+        self, view: View, run_id: str, tables: Mapping[str, TableRef], record_ids: tuple[str, ...], verdict: str
+    ) -> Candidate:
         """The candidate of a finished run, not pointed at yet."""
         scheme = self.scheme(view.partition.cycle)
         return Candidate(

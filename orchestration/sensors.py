@@ -5,6 +5,7 @@ governance store. A failed run is asked for again under a new attempt.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -39,7 +40,11 @@ def sensors(home: Home, grid: Grid) -> list[dg.SensorDefinition]:
             result = land(home)
             context.log.info(f"landed: {result.counts}")
         batches = [batch.batch_id for batch in accepted_batches(home)]
-        known = {batch["batch_id"] for file in home.conformed.glob("*/snapshot.json") for batch in _batches(home, file.parent.name)}
+        known = {
+            batch["batch_id"]
+            for file in home.conformed.glob("*/snapshot.json")
+            for batch in _batches(home, file.parent.name)
+        }
         fresh = sorted(set(batches) - known)
         if not fresh:
             return dg.SkipReason("no accepted extract that is not conformed yet")
@@ -47,7 +52,9 @@ def sensors(home: Home, grid: Grid) -> list[dg.SensorDefinition]:
         if attempt >= ATTEMPTS:
             return dg.SkipReason(f"conform failed {attempt} times for batch {fresh[-1][:12]}; see the alerts")
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"{fresh[-1]}:{len(fresh)}:{attempt}", tags={"strata/batch": fresh[-1]})]
+            run_requests=[
+                dg.RunRequest(run_key=f"{fresh[-1]}:{len(fresh)}:{attempt}", tags={"strata/batch": fresh[-1]})
+            ]
         )
 
     @dg.sensor(
@@ -55,7 +62,7 @@ def sensors(home: Home, grid: Grid) -> list[dg.SensorDefinition]:
         job_name=DECIDE,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the partitions that a new snapshot touches: the open cycle of the regions it brings news of.",
+        description="Asks for the partitions a new snapshot touches: the open cycle of the regions it brings news of.",
     )
     def snapshot(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if not any(home.conformed.glob("*/snapshot.json")):
@@ -122,13 +129,13 @@ def touched_partitions(home: Home, snapshot: Snapshot, now: datetime) -> list[Pa
             if touched and region not in touched:
                 continue
             known = datetime.fromisoformat(record["extracted_at"])
-            cycle = next((c for c in cycles if calendar.cutoff(c, region) >= known), None)
-            if cycle is not None:
-                found.add(Partition(region, cycle))
+            waiting = next((c for c in cycles if calendar.cutoff(c, region) >= known), None)
+            if waiting is not None:
+                found.add(Partition(region, waiting))
     return sorted(found, key=lambda partition: (partition.cycle, partition.region))
 
 
-def _batches(home: Home, snapshot_id: str) -> tuple[dict[str, object], ...]:
+def _batches(home: Home, snapshot_id: str) -> tuple[dict[str, Any], ...]:
     return tuple(dict(batch) for batch in load_snapshot(home, snapshot_id).batches)
 
 

@@ -17,14 +17,14 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Make `path` appear whole or not at all; `write` fills a temporary file in the same folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
         fsync_path(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(path.parent)
@@ -32,7 +32,7 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """`write_file` for bytes at hand."""
-    write_file(path, lambda temporary: temporary.write_bytes(data) and None)
+    write_file(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

@@ -14,7 +14,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML leaves the method untyped
             raise yaml.YAMLError(f"line {event.start_mark.line + 1}: aliases (*name) are not allowed")
         return super().compose_node(parent, index)
 

@@ -72,7 +72,9 @@ class Table:
         missing = [name for name in self.names if name not in rows.column_names]
         extra = [name for name in rows.column_names if name not in self.names]
         if missing or extra:
-            raise TableError(f"table {self.name}: missing columns {missing}, extra columns {extra}; see strata/tables.py")
+            raise TableError(
+                f"table {self.name}: missing columns {missing}, extra columns {extra}; see strata/tables.py"
+            )
         arrays = [self._cast(rows.column(column.name), column) for column in self.columns]
         table = pa.Table.from_arrays(arrays, schema=self.schema)
         self._check_keys(table)
@@ -124,7 +126,11 @@ _LOCATION = _c("location_id", "text", "Stocking location; `*` is the whole regio
 _REGION = _c("region", "text", "Region code; `*` where a row belongs to no single region.")
 _CYCLE = _c("cycle", "text", "Planning month that computed the row.")
 _STAMP = (
-    _c("valid_for_cycle", "text", "Planning month that the row serves; later than `cycle` where it was carried forward."),
+    _c(
+        "valid_for_cycle",
+        "text",
+        "Planning month that the row serves; later than `cycle` where it was carried forward.",
+    ),
     _c("scheme_version", "text", "Version of the scheme that decided."),
 )
 _REASON = _c("decision_reason", "text", "Why the row says what it says.")
@@ -173,13 +179,13 @@ DEMAND_HISTORY = _table(
         _c("period_start", "date", "First day of the period in the region's time zone; weeks start on Monday."),
         _c("is_partial", "bool", "The period was still open at the cut-off; kept out of profiles."),
         _c("demand_units", "decimal", "Demand in base units, as ordered."),
-        _c("baseline_units", "decimal", "Demand cleaned of outliers and promotions; equals demand where nothing was adjusted."),
+        _c("baseline_units", "decimal", "Demand cleaned of outliers and promotions; else equals demand."),
         _c("revenue", "decimal", "Net revenue in the group currency."),
-        _n("margin", "decimal", "Revenue less units at the standard cost known at the cut-off; null where the cost is unknown."),
+        _n("margin", "decimal", "Revenue less units at standard cost as known at the cut-off; null without a cost."),
         _c("order_lines", "int", "Order lines behind the demand."),
         _c("is_promotion", "bool", "A promotion of the item at the location overlaps the period."),
         _c("is_outlier", "bool", "Demand was judged an outlier; `adjustment_reason` says how."),
-        _c("is_censored", "bool", "Stock was out for at least the scheme's share of the period: demand is a lower bound."),
+        _c("is_censored", "bool", "Stock was out for the scheme's share of the period: demand is a lower bound."),
         _n("adjustment_reason", "text", "Why baseline differs from demand or the period is censored."),
     ),
     decided=False, scope="partition",
@@ -190,7 +196,7 @@ DEMAND_PROFILE = _table(
     "sku_id x location_id x region x cycle",
     _KEY4,
     "demand-planning",
-    "Shape of demand over closed, uncensored periods since launch: `*` in classification buckets, locations in planning buckets.",
+    "Shape of demand over closed, uncensored periods: `*` in classification buckets, locations in planning buckets.",
     (
         _SKU, _LOCATION, _REGION, _CYCLE,
         _c("bucket", "text", "Period length of this row."),
@@ -263,7 +269,10 @@ DEMAND_FORECAST = _table(
         _c("bucket", "text", "Period length."),
         _c("horizon", "int", "Periods ahead: 1 is the first period not closed at the cut-off."),
         _c("mean_units", "float", "Expected demand, base units."),
-        *(_c(name, "float", f"{level} % quantile of demand in the period, base units.") for name, level in zip(QUANTILE_COLUMNS, _QUANTILES, strict=True)),
+        *(
+            _c(name, "float", f"{level} % quantile of demand in the period, base units.")
+            for name, level in zip(QUANTILE_COLUMNS, _QUANTILES, strict=True)
+        ),
         _c("error_sd_units", "float", "Standard deviation of the one-period forecast error, base units."),
         _c("method", "text", "ses, seasonal_naive, sba, tsb, mean_rate or zero."),
         _c("forecast_level", "text", "item: the series itself."),
@@ -287,17 +296,17 @@ INVENTORY_POLICY = _table(
         _n("lead_time_mean_days", "float", "Mean lead time, days."),
         _n("lead_time_sd_days", "float", "Standard deviation of the lead time, days."),
         _n("lead_time_level", "text", "lane, supplier, region or planned: whose receipts were used."),
-        _n("demand_distribution", "text", "normal, gamma, negative_binomial (poisson where variance does not exceed the mean)."),
+        _n("demand_distribution", "text", "normal, gamma, negative_binomial, or poisson where variance <= mean."),
         _n("protection_mean_units", "float", "Mean demand over lead time and review, base units."),
         _n("protection_sd_units", "float", "Standard deviation of demand over lead time and review, base units."),
-        _n("safety_stock_units", "float", "Reorder point (or order-up-to level) less mean demand over the protection time."),
+        _n("safety_stock_units", "float", "Reorder point (RS: order-up-to level) less mean protection-time demand."),
         _n("reorder_point_units", "float", "Order when the inventory position is at or below it."),
         _n("order_up_to_units", "float", "Level that an order fills up to (RS)."),
         _n("order_quantity_units", "float", "Lot size after minimum and multiple."),
         _n("order_multiple_units", "float", "Lots are whole multiples of it."),
         _n("min_units", "float", "Lower planning bound of stock on hand: safety stock, not below zero."),
         _n("max_units", "float", "Upper planning bound of the inventory position."),
-        _n("expected_fill_rate", "float", "Share of units served from stock under the policy, re-solved after rounding."),
+        _n("expected_fill_rate", "float", "Share of units served from stock under the policy, after rounding."),
         _n("expected_csl", "float", "Probability of no stock-out in a replenishment cycle under the policy."),
         _n("expected_stock_units", "float", "Expected stock on hand, base units."),
         _n("holding_cost_year", "float", "Expected stock x unit cost x holding rate, group currency a year."),
@@ -350,7 +359,7 @@ RECONCILIATION = _table(
     "line x bucket x currency x base_unit x region x cycle",
     ("line", "reason", "bucket", "currency", "base_unit", "region", "cycle"),
     "data-engineering",
-    "Identity of the sales feed: accepted less quarantined less excluded = demand_history closed + open, to the cent and unit.",
+    "Identity of the sales feed, to the cent and unit: accepted - quarantined - excluded = history + open.",
     (
         _c("line", "text", "accepted, quarantined, excluded, history or open."),
         _c("reason", "text", "Why rows were quarantined or excluded; `-` for the other lines."),

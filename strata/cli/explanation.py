@@ -49,7 +49,7 @@ def _open(home: Home, manifest: Manifest) -> DuckDBPyConnection:
 
 
 def _rows(connection: DuckDBPyConnection, table: str, sku: str, region: str | None) -> list[dict[str, Any]]:
-    return (
+    rows: list[dict[str, Any]] = (
         connection.execute(
             f"select * from {table} where sku_id = $1 and ($2 is null or region = $2) order by region, location_id",
             [sku, region],
@@ -57,6 +57,7 @@ def _rows(connection: DuckDBPyConnection, table: str, sku: str, region: str | No
         .to_arrow_table()
         .to_pylist()
     )
+    return rows
 
 
 def _one(
@@ -92,7 +93,7 @@ def _sources(home: Home, part: dict[str, Any], row: dict[str, Any]) -> list[dict
     folder = home.snapshot(part["snapshot_id"])
     cutoff: datetime = row["as_known_at"]
     with duckdb.connect() as connection:
-        return (
+        rows: list[dict[str, Any]] = (
             connection.execute(
                 """
                 select l.order_id, l.order_line, l.location_id, l.ordered_at::varchar as ordered_at, l.quantity,
@@ -116,3 +117,4 @@ def _sources(home: Home, part: dict[str, Any], row: dict[str, Any]) -> list[dict
             .to_arrow_table()
             .to_pylist()
         )
+    return rows

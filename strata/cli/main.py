@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a gate or an approval.
 """
 
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -54,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

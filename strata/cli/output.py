@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+WIDE = 400  # columns are as wide as their content; a narrow terminal wraps, nothing is cut off
+
 
 class Refused(Exception):  # noqa: N818 - it is an outcome, not a fault
     """A gate or an approval forbids what was asked for (exit code 3)."""
@@ -46,10 +48,12 @@ def show_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
     for name, value in rows[0].items():
-        table.add_column(escape(name), justify="right" if isinstance(value, int | float | Decimal) else "left", no_wrap=True)
+        table.add_column(
+            escape(name), justify="right" if isinstance(value, int | float | Decimal) else "left", no_wrap=True
+        )
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row.values()))
-    Console(width=160, highlight=False).print(table)
+    Console(width=WIDE, highlight=False, soft_wrap=True).print(table)
 
 
 def show_json(value: Any) -> None:

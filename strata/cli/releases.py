@@ -43,11 +43,29 @@ def show_release(context: typer.Context, release_id: str, json: Json = False) ->
     if json:
         show_json(manifest)
         return
-    for name in ("release_id", "cycle", "generation", "parent_release", "rollback_of", "created_at", "profile", "code_version"):
+    for name in (
+        "release_id",
+        "cycle",
+        "generation",
+        "parent_release",
+        "rollback_of",
+        "created_at",
+        "profile",
+        "code_version",
+    ):
         say(f"{name:16} {manifest.get(name)}")
     show_table("Regions", [{"region": r, "cycle": c} for r, c in sorted(manifest["regions"].items())])
-    show_table("Suspensions", [{"region": s["region"], "since": s.get("since_cycle"), "why": s.get("reason")} for s in manifest["suspensions"]])
-    show_table("Tables", [{"table": t["name"], "rows": t["rows"], "content_hash": t["content_hash"][:16]} for t in manifest["tables"]])
+    show_table(
+        "Suspensions",
+        [
+            {"region": s["region"], "since": s.get("since_cycle"), "why": s.get("reason")}
+            for s in manifest["suspensions"]
+        ],
+    )
+    show_table(
+        "Tables",
+        [{"table": t["name"], "rows": t["rows"], "content_hash": t["content_hash"][:16]} for t in manifest["tables"]],
+    )
 
 
 @app.command("verify")
@@ -57,7 +75,9 @@ def verify(context: typer.Context, release_id: str, json: Json = False) -> None:
     from strata.governance.verify import verify_release
 
     faults = verify_release(context.obj, GovernanceStore(context.obj), release_id)
-    show_json({"release_id": release_id, "faults": faults}) if json else say("\n".join(faults) or f"{release_id}: intact")
+    show_json({"release_id": release_id, "faults": faults}) if json else say(
+        "\n".join(faults) or f"{release_id}: intact"
+    )
     if faults:
         raise SystemExit(1)
 
@@ -89,7 +109,8 @@ def replay(context: typer.Context, release_id: str, json: Json = False) -> None:
     if json:
         show_json({"release_id": release_id, "compared": report.compared, "differences": report.differences})
     elif report.differences:
-        say(f"{release_id}: {len(report.differences)} of {report.compared} tables differ: {', '.join(report.differences)}")
+        differing = ", ".join(report.differences)
+        say(f"{release_id}: {len(report.differences)} of {report.compared} tables differ: {differing}")
     else:
         say(f"{release_id}: {report.compared} tables recomputed from raw, every content hash equal")
     if report.differences:

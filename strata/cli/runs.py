@@ -21,7 +21,9 @@ DEMO_FIRST_CYCLE = "2017-10"
 
 def init(
     context: typer.Context,
-    profile: Annotated[str, typer.Option(help="trial or company: a company home publishes nothing unapproved.")] = "trial",
+    profile: Annotated[
+        str, typer.Option(help="trial or company: a company home publishes nothing unapproved.")
+    ] = "trial",
     json: Json = False,
 ) -> None:
     """Make the home and its stores; safe to repeat."""
@@ -64,7 +66,9 @@ def sample_build(
         for f in report.feeds
     ]
     if json:
-        show_json({"items": report.items, "item_locations": report.item_locations, "feeds": rows, "seconds": report.seconds})
+        show_json(
+            {"items": report.items, "item_locations": report.item_locations, "feeds": rows, "seconds": report.seconds}
+        )
     else:
         show_table(f"{report.name}: {report.items:,} items, {report.item_locations:,} item-locations", rows)
 
@@ -96,10 +100,14 @@ def land(
 
 def run(
     context: typer.Context,
-    cycle: Annotated[str | None, typer.Option(help="Cycle, or first..last; else the newest whose cut-off is known.")] = None,
+    cycle: Annotated[
+        str | None, typer.Option(help="Cycle, or first..last; else the newest whose cut-off is known.")
+    ] = None,
     region: Annotated[str, typer.Option(help="Region, or all.")] = "all",
     as_known: Annotated[str, typer.Option(help="cutoff, or now: a restatement, which ends as a candidate.")] = "cutoff",
-    publish: Annotated[bool, typer.Option("--publish", help="Publish each cycle when its regions are decided.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish each cycle when its regions are decided.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Conform, decide, judge and, where asked to, publish; prints the reconciliation."""
@@ -146,7 +154,9 @@ def demo(
     wanted = cycle_range(DEMO_FIRST_CYCLE, shifted(DEMO_FIRST_CYCLE, cycles - 1))
     with stages.timed("build the sample company"):
         progress("read the real demand, simulate the operations around it")
-        company = prepare(open_demand("completejourney", items=_items(items), seed=seed), assumptions.SHIPPED, seed=seed)
+        company = prepare(
+            open_demand("completejourney", items=_items(items), seed=seed), assumptions.SHIPPED, seed=seed
+        )
         for cycle in wanted:
             land_cycle(home, company, cycle, first_cycle=DEMO_FIRST_CYCLE)
     with stages.timed("land and check extracts"):
@@ -165,9 +175,7 @@ def demo(
     show_table("Extracts landed", [{"outcome": k, "extracts": v} for k, v in sorted(landed.counts.items())])
     _show_report(home, report)
     say("")
-    show_table(
-        "Time", [{"stage": k, "seconds": round(v, 1)} for k, v in [*stages.seconds.items(), ("total", total)]]
-    )
+    show_table("Time", [{"stage": k, "seconds": round(v, 1)} for k, v in [*stages.seconds.items(), ("total", total)]])
 
 
 def dev(context: typer.Context) -> None:
@@ -183,7 +191,7 @@ def dev(context: typer.Context) -> None:
 
 
 def _items(text: str | None) -> int | None:
-    if text in (None, "all"):
+    if text is None or text == "all":
         return None
     if not text.isdigit() or not int(text):
         raise typer.BadParameter(f"--items is a number above zero or all, not {text}")
@@ -206,7 +214,8 @@ def _report_json(report: Any) -> dict[str, Any]:
     return {
         "snapshot_id": report.snapshot_id,
         "decided": [
-            {"partition": d.partition.key, "run_id": d.run_id, "verdict": d.verdict, "rows": d.rows} for d in report.decided
+            {"partition": d.partition.key, "run_id": d.run_id, "verdict": d.verdict, "rows": d.rows}
+            for d in report.decided
         ],
         "releases": [
             {"cycle": p.cycle, "outcome": p.outcome, "release_id": p.release_id, "reasons": list(p.reasons)}
@@ -236,13 +245,16 @@ def _show_report(home: Home, report: Any) -> None:
         ],
     )
     say("")
-    show_table("Reconciliation of sales (last cycle of the run)", reconciliation_rows(report.reconciliation))
+    show_table("Reconciliation of sales, last cycle of the run: accepted = quarantined + excluded + history + open", reconciliation_rows(report.reconciliation))
     current = next((p.release_id for p in reversed(report.releases) if p.release_id), None)
     if report.releases:
         say("")
         show_table(
             "Releases",
-            [{"cycle": p.cycle, "outcome": p.outcome, "release": p.release_id or "-", "why": "; ".join(p.reasons)} for p in report.releases],
+            [
+                {"cycle": p.cycle, "outcome": p.outcome, "release": p.release_id or "-", "why": "; ".join(p.reasons)}
+                for p in report.releases
+            ],
         )
     if current:
         say("")
@@ -251,5 +263,3 @@ def _show_report(home: Home, report: Any) -> None:
         say(f"Open it:  duckdb -readonly {home.release(current) / 'strata.duckdb'}")
         say(f"Parquet:  {home.release(current)}/<table>.parquet")
         say("Ask why:  strata explain SKU    Prove it:  strata replay " + current)
-
-

@@ -40,4 +40,6 @@ def check(file: Path, json: Json = False) -> None:
 
     loaded = load_scheme(file)
     answer = {"version": loaded.scheme.version, "sha256": loaded.sha256, "parameters": len(parameters(loaded.scheme))}
-    show_json(answer) if json else say(f"{file}: scheme {loaded.scheme.version}, {answer['parameters']} parameters, no fault")
+    show_json(answer) if json else say(
+        f"{file}: scheme {loaded.scheme.version}, {answer['parameters']} parameters, no fault"
+    )

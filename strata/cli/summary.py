@@ -1,6 +1,5 @@
 """What a run prints about its result: the reconciliation per region and the class mix of a release."""
 
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -9,47 +8,48 @@ import pyarrow as pa
 from strata.home import Home
 
 
+SIDES = ("accepted", "quarantined", "excluded", "history", "open")
+
+
 def reconciliation_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """One row per region, currency and unit of the last cycle: both sides of the identity and what is left over."""
+    """Both sides of the identity and what is left over, per region, currency and unit, of the last cycle.
+
+    Each bucket of the history holds all demand once; the coarsest is shown, the gate looks at all.
+    """
     if not table.num_rows:
         return []
+    sums = ", ".join(f"coalesce(sum(value) filter (line = '{side}'), 0) as {side}" for side in SIDES)
     with duckdb.connect() as connection:
         connection.register("reconciliation", table)
-        rows = (
+        rows: list[dict[str, Any]] = (
             connection.execute(
-                """
-                select region, cycle, currency, base_unit, bucket,
-                    coalesce(sum(units) filter (line = 'accepted'), 0) as accepted_units,
-                    coalesce(sum(units) filter (line = 'quarantined'), 0) as quarantined_units,
-                    coalesce(sum(units) filter (line = 'excluded'), 0) as excluded_units,
-                    coalesce(sum(units) filter (line = 'history'), 0) as history_units,
-                    coalesce(sum(units) filter (line = 'open'), 0) as open_units,
-                    coalesce(sum(amount) filter (line = 'accepted'), 0) as accepted_amount,
-                    coalesce(sum(amount) filter (line in ('quarantined', 'excluded', 'history', 'open')), 0) as explained_amount
-                from reconciliation
-                where cycle = (select max(cycle) from reconciliation)
+                f"""
+                with long as (
+                    unpivot (select region, cycle, bucket, base_unit, currency, line, units, amount from reconciliation)
+                    on units, amount into name measure value value
+                )
+                select cycle, region, if(measure = 'units', base_unit, base_unit || ' in ' || currency) as of, {sums}
+                from long
+                where
+                    cycle = (select max(cycle) from long)
+                    and bucket = (select min(bucket) from long)
                 group by all
-                having bucket = (select min(bucket) from reconciliation)
-                order by region, currency, base_unit
+                order by cycle, region, of
                 """
             )
             .to_arrow_table()
             .to_pylist()
         )
-    for row in rows:
-        del row["bucket"]
-        explained = sum((row[f"{side}_units"] for side in ("quarantined", "excluded", "history", "open")), Decimal(0))
-        row["difference_units"] = row["accepted_units"] - explained
-        row["difference_amount"] = row["accepted_amount"] - row.pop("explained_amount")
-    return rows
+    return [{**row, "difference": row["accepted"] - sum(row[side] for side in SIDES[1:])} for row in rows]
 
 
 def class_mix(home: Home, release_id: str) -> list[dict[str, Any]]:
     """Items per value class (rows) and variability class (columns) of a release, with the share of revenue."""
     file = home.release(release_id) / "strata.duckdb"
     with duckdb.connect(str(file), read_only=True) as connection:
-        rows = connection.execute(
-            """
+        rows: list[dict[str, Any]] = (
+            connection.execute(
+                """
             select region, value_class,
                 count(*) filter (variability_class = 'X') as X, count(*) filter (variability_class = 'Y') as Y,
                 count(*) filter (variability_class = 'Z') as Z, count(*) filter (variability_class = 'U') as U,
@@ -57,5 +57,8 @@ def class_mix(home: Home, release_id: str) -> list[dict[str, Any]]:
                 count(*) filter (is_suspended) as suspended
             from segment_assignment group by region, value_class order by region, value_class
             """
-        ).to_arrow_table()
-    return rows.to_pylist()
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+    return rows

@@ -35,17 +35,13 @@ def _frame(sql: str, tables: dict[str, Path | pa.Table], **parameters: str) -> p
     return frame
 
 
-def segment_assignment(
-    view: View, profile: Path, previous: pa.Table | None, overrides: pd.DataFrame
-) -> pa.Table:
+def segment_assignment(view: View, profile: Path, previous: pa.Table | None, overrides: pd.DataFrame) -> pa.Table:
     """`segment_assignment` of a partition at the scheme's class level, held against the effective classes before."""
     rows = _frame(_CLASS_LEVEL, {"demand_profile": profile}, level=view.scheme.class_level)
     if rows.empty:
         return SEGMENT_ASSIGNMENT.empty()
     before = None if previous is None else previous.to_pandas(date_as_object=True)
-    decided = assign(
-        rows, before, overrides, scheme=view.scheme, partition=view.partition, cutoff=view.known_at
-    )
+    decided = assign(rows, before, overrides, scheme=view.scheme, partition=view.partition, cutoff=view.known_at)
     return SEGMENT_ASSIGNMENT.conform(decided)
 
 

@@ -142,7 +142,8 @@ def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
             """,
             {"begin": begin},
         ).to_arrow_table()
-    return keys.to_pandas(date_as_object=True)
+    frame: pd.DataFrame = keys.to_pandas(date_as_object=True)
+    return frame
 
 
 def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
@@ -164,7 +165,7 @@ def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
             data.launch_index,
             scheme=scheme,
             periods=data.periods,
-            is_ended=ended(data.keys["status"].to_numpy(), data.keys["end_date"].to_numpy(), on=cutoff_day),
+            is_ended=ended(data.keys["status"].tolist(), data.keys["end_date"].tolist(), on=cutoff_day),
         )
         facts = data.keys.drop(columns=["series", "end_date", "status"])
         # First and last sale are facts of the whole history, not of the window.

@@ -5,19 +5,19 @@ Belongs here: as-known reads and joins. Does not: lead-time statistics and polic
 
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.durable import read_parquet
-from strata.inventory.lead_time import line_lead_times, resolve_lead_time
 from strata.inventory.lead_time import lead_time_profile as profile_lanes
+from strata.inventory.lead_time import line_lead_times, resolve_lead_time
 from strata.inventory.policy import policies
 from strata.tables import INVENTORY_POLICY, LEAD_TIME_PROFILE
 
 _ORDERS = """
-select o.po_id, o.po_line, o.supplier_id, o.sku_id, o.location_id, o.ordered_at, o.quantity::double as quantity, o.status
+select o.po_id, o.po_line, o.supplier_id, o.sku_id, o.location_id, o.ordered_at,
+    o.quantity::double as quantity, o.status
 from fct_purchase_order_line as o
 inner join int_location_version as l
     on o.location_id = l.location_id and l.region = getvariable('region')
@@ -77,9 +77,7 @@ def lead_time_profile(view: View) -> pa.Table:
     return LEAD_TIME_PROFILE.conform(rows)
 
 
-def inventory_policy(
-    view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path
-) -> pa.Table:
+def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pa.Table:
     """`inventory_policy` of a partition: one row for every item-location with a forecast."""
     with engine(
         {**view.tables(), "demand_forecast": forecast, "demand_profile": profile, "segment_assignment": assignment},
@@ -100,5 +98,3 @@ def inventory_policy(
     )
     rows = policies(keys, scheme=view.scheme, partition=view.partition, bucket=view.scheme.buckets.planning)
     return INVENTORY_POLICY.conform(rows)
-
-

@@ -26,6 +26,7 @@ Rows = NDArray[np.intp]
 _PREDICTIVE: dict[str, PredictiveKind] = {"smooth": "gamma", "erratic": "gamma"}
 _ENDED = ("dead", "eol")
 _KEYS = ("sku_id", "location_id", "demand_class", "lifecycle_state", "seasonal_strength")
+_TOLERANCE = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def forecast(
     Returns:
         The columns of `tables.DEMAND_FORECAST`, n x horizon rows, series by series. `decision_reason` names class,
         method, and what departs from the plain rule: `fallback:` a method that the history is too short for,
-        `bounded:` a mean held to the largest demand ever observed, `lifecycle:` an ended item.
+        `bounded:` a mean, or an error, held to what was ever observed, `lifecycle:` an ended item.
 
     Raises:
         ValueError: shapes do not fit, a column of `keys` is missing, or a demand class is unknown.
@@ -75,9 +76,11 @@ def forecast(
     most = np.where(seen, units, 0.0).max(axis=1, initial=0.0)
     bounded = (mean > most[:, None] * (1 + 1e-9)).any(axis=1)  # beyond rounding
     mean = np.minimum(mean, most[:, None])
+    error_sd, variance, tamed = _bounded_error(mean, error_sd, variance, most)
     classes = keys["demand_class"].to_numpy(dtype=object)
     quantiles = _quantiles(mean, variance, classes)
     notes = route.note + np.where(bounded, ";bounded:max_observed", "").astype(object)
+    notes = notes + np.where(tamed, ";bounded:error_sd", "").astype(object)
     reason = "demand_class:" + classes + ";method:" + route.method + notes
     starts = np.array([next_period(first_period, bucket, ahead) for ahead in range(horizon)], dtype=object)
     columns = {
@@ -101,6 +104,22 @@ def forecast(
         "suspension_reason": None,
     }
     return pd.DataFrame(columns, index=pd.RangeIndex(count * horizon))[DEMAND_FORECAST.names]
+
+
+def _bounded_error(
+    mean: FloatArray, error_sd: FloatArray, variance: FloatArray, most: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Errors held to what demand between zero and the largest ever observed can vary; who was held.
+
+    Var <= m (M - m) (Bhatia and Davis 2000) and <= M^2 / 4 (Popoviciu 1935). A regular seller gone silent keeps the
+    errors of its old level while its mean goes to zero; taken together they would ask for millions in stock.
+    """
+    low = np.minimum(mean, most[:, None] / 2)
+    ceiling = low * (most[:, None] - low)
+    # Sample variances of a bounded variable pass the bound by n / (n - 1): that is no reason to speak up.
+    held = (error_sd > _TOLERANCE * np.sqrt(ceiling[:, 0])) & mean.any(axis=1)
+    error_sd = np.where(held, np.sqrt(ceiling[:, 0]), error_sd)
+    return error_sd, np.where(held[:, None], np.minimum(variance, ceiling), variance), held
 
 
 def _route(seen: BoolArray, keys: pd.DataFrame, scheme: Scheme, season: int) -> _Route:

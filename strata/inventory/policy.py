@@ -96,7 +96,13 @@ def policies(keys: pd.DataFrame, *, scheme: Scheme, partition: Partition, bucket
     """
     numbers, texts = _inputs(keys, scheme)
     rule = _rules(texts["segment"], scheme)
-    why_none = _why_none(numbers, texts, rule)
+    why_none = _why_none(
+        numbers,
+        texts,
+        rule,
+        periods_year=PERIODS_PER_YEAR[bucket],
+        least_year=scheme.inventory.min_demand_units_year,
+    )
     live = np.flatnonzero(why_none == "")
     part = {name: values[live] for name, values in numbers.items()}
     days = PERIOD_DAYS[bucket]
@@ -184,7 +190,9 @@ def _rules(segments: Texts, scheme: Scheme) -> _Rule:
     return _Rule(types[codes], metrics[codes], targets[codes], reviews[codes])
 
 
-def _why_none(numbers: dict[str, FloatArray], texts: dict[str, Texts], rule: _Rule) -> Texts:
+def _why_none(
+    numbers: dict[str, FloatArray], texts: dict[str, Texts], rule: _Rule, *, periods_year: float, least_year: float
+) -> Texts:
     """What keeps a row from having a policy, first of the list; empty where nothing does."""
     without = [
         (pd.isna(texts["segment"]), "no_policy:no_segment"),
@@ -193,6 +201,7 @@ def _why_none(numbers: dict[str, FloatArray], texts: dict[str, Texts], rule: _Ru
         (rule.policy_type == "none", "no_policy:segment"),
         (np.isnan(numbers["mean_units"]), "no_policy:no_forecast"),
         (numbers["mean_units"] < _NO_DEMAND, "no_policy:zero_demand"),
+        (numbers["mean_units"] * periods_year < least_year, "no_policy:demand_below_minimum"),
         (np.isnan(numbers["error_sd_units"]), "no_policy:no_forecast_error"),
         (pd.isna(texts["demand_class"]), "no_policy:no_demand_class"),
         (np.isnan(numbers["lead_time_mean_days"]), "no_policy:no_lead_time"),

@@ -53,11 +53,16 @@ class SchemeRegister:
         versions = [file.scheme.version for file in files]
         starts = [file.scheme.effective_from for file in files]
         if len(set(versions)) != len(versions) or len(set(starts)) != len(starts):
-            raise ValueError(f"{folder}: each version and each effective_from may stand once, found {list(zip(versions, starts, strict=True))}")
+            raise ValueError(
+                f"{folder}: each version and each effective_from may stand once, found "
+                f"{list(zip(versions, starts, strict=True))}"
+            )
         for before, file in zip([None, *files], files, strict=False):
             expected = before.scheme.version if before else None
             if file.scheme.supersedes != expected:
-                raise ValueError(f"{file.path}: supersedes {file.scheme.supersedes!r}, but the version before it is {expected!r}")
+                raise ValueError(
+                    f"{file.path}: supersedes {file.scheme.supersedes!r}, but the version before it is {expected!r}"
+                )
         return cls(tuple(files))
 
     def for_cycle(self, cycle: str) -> SchemeFile:

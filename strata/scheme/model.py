@@ -145,11 +145,15 @@ class LeadTime(Part):
 
 
 class Inventory(Part):
-    """Distribution per demand class, cost rates and lead-time rule behind every policy."""
+    """Distribution per demand class, cost rates and lead-time rule behind every policy.
+
+    An item-location expected to sell fewer than `min_demand_units_year` is not stocked by rule.
+    """
 
     distributions: dict[DemandClass, Distribution]
     holding_rate_year: Share
     order_cost: float = Field(ge=0)
+    min_demand_units_year: float = Field(ge=0)
     lead_time: LeadTime
 
     @model_validator(mode="after")
@@ -178,8 +182,7 @@ class Policy(Part):
             raise ValueError(f"a {self.policy_type} policy needs service_metric, service_target and review_days")
         if self.service_target is not None and not 0.5 <= self.service_target < 1:
             raise ValueError(
-                f"service_target {self.service_target} is not a fraction between 0.5 and 1: "
-                f"write 0.975 for 97.5 %"
+                f"service_target {self.service_target} is not a fraction between 0.5 and 1: write 0.975 for 97.5 %"
             )
         return self
 
@@ -222,7 +225,9 @@ class Scheme(Part):
     def _every_cell(self) -> Self:
         cells = {value + variability for value in VALUE_CLASSES for variability in VARIABILITY_CLASSES}
         if missing := cells - set(self.policies):
-            raise ValueError(f"policies lacks segments {sorted(missing)}: give each a policy, or type none with a reason")
+            raise ValueError(
+                f"policies lacks segments {sorted(missing)}: give each a policy, or type none with a reason"
+            )
         if unknown := set(self.policies) - cells:
             raise ValueError(f"policies names segments that cannot occur: {sorted(unknown)}")
         return self

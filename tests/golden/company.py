@@ -31,10 +31,10 @@ APAC = {
     "I6": [1, None, None, None, None, None],
 }
 
-SALES_COLUMNS = (
-    "order_id order_line sku_id location_id customer_id channel ordered_at quantity unit net_amount currency "
-    "line_type promotion_id"
-).split()
+SALES_COLUMNS = [
+    *("order_id", "order_line", "sku_id", "location_id", "customer_id", "channel", "ordered_at", "quantity", "unit"),
+    *("net_amount", "currency", "line_type", "promotion_id"),
+]
 
 
 def _line(
@@ -70,7 +70,9 @@ def month_lines(month: int) -> list[dict[str, str]]:
                 ordered_at = "2026-03-31T23:30:00Z"  # 01:30 on 1 April in Berlin
             if (region, sku_id, month) == ("APAC", "I2", 2):
                 ordered_at = "2026-01-31T20:00:00Z"  # 05:00 on 1 February in Tokyo
-            lines.append(_line(f"{region}-{sku_id}-{month:02d}", sku_id, region, ordered_at, quantity, quantity * PRICE[sku_id]))
+            lines.append(
+                _line(f"{region}-{sku_id}-{month:02d}", sku_id, region, ordered_at, quantity, quantity * PRICE[sku_id])
+            )
     return lines
 
 
@@ -100,6 +102,11 @@ def sales_extracts() -> dict[str, tuple[str, bool, list[dict[str, str]]]]:
     }
 
 
+# number, (month ordered on the 2nd, day received, location)
+ORDERS = list(
+    enumerate([(1, 16, "E1"), (2, 14, "E1"), (3, 18, "E1"), (1, 16, "A1"), (2, 16, "A1"), (3, 16, "A1")], start=1)
+)
+
 # (system, feed) -> header and rows, all sent once with the first load
 MASTER: dict[tuple[str, str], tuple[str, list[str]]] = {
     ("erp", "items"): (
@@ -121,11 +128,14 @@ MASTER: dict[tuple[str, str], tuple[str, list[str]]] = {
     ),
     ("erp", "purchase_order_lines"): (
         "po_id,po_line,supplier_id,sku_id,location_id,ordered_at,quantity,unit,promised_date,status",
-        [f"P{i},1,S1,I1,{loc},2026-0{m}-02T08:00:00Z,8,EA,2026-0{m}-16,closed" for i, (m, loc) in enumerate([(1, "E1"), (2, "E1"), (3, "E1"), (1, "A1"), (2, "A1"), (3, "A1")], 1)],
+        [
+            f"P{i},1,S1,I1,{loc},2026-0{m}-02T08:00:00Z,8,EA,2026-0{m}-16,closed"
+            for i, (m, _, loc) in ORDERS
+        ],
     ),
     ("erp", "goods_receipts"): (
         "receipt_id,receipt_line,po_id,po_line,sku_id,location_id,received_at,quantity,unit",
-        [f"R{i},1,P{i},1,I1,{loc},2026-0{m}-{day}T08:00:00Z,8,EA" for i, (m, day, loc) in enumerate([(1, 16, "E1"), (2, 14, "E1"), (3, 18, "E1"), (1, 16, "A1"), (2, 16, "A1"), (3, 16, "A1")], 1)],
+        [f"R{i},1,P{i},1,I1,{loc},2026-0{m}-{day}T08:00:00Z,8,EA" for i, (m, day, loc) in ORDERS],
     ),
     ("erp", "price_conditions"): (
         "sku_id,price_list,valid_from,valid_to,unit_price,currency",

@@ -72,7 +72,9 @@ def live(root: Path, drop: Callable[[Home, str], None]) -> Golden:
         report = pipeline.run(home, [cycle], publish=True)
         releases.append(report.releases[0].release_id)
         if cycle == "2026-06":
-            result = rollback(store, home, releases[1], reason="Steering committee: I5 is a data error", actor="steward")
+            result = rollback(
+                store, home, releases[1], reason="Steering committee: I5 is a data error", actor="steward"
+            )
             releases.append(result.release_id)
     return Golden(home, releases, override_id)
 

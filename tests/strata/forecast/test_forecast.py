@@ -131,3 +131,19 @@ def test_input_that_cannot_be_is_named() -> None:
         run(np.zeros((1, 4)), keys({}).drop(columns="seasonal_strength"))
     with pytest.raises(ValueError, match="must describe the same series"):
         run(np.zeros((2, 4)), keys({}))
+
+
+def test_a_seller_gone_silent_does_not_keep_the_errors_of_its_old_level() -> None:
+    """Six busy weeks in summer, then twenty-two without a sale: the mean goes to zero, so must the error."""
+    units = np.array([[2.0, 6, 23, 10, 7, 2] + [0.0] * 22])
+    rows = run(units, keys({"demand_class": "erratic"}))
+    first = rows.iloc[0]
+    assert first.mean_units < 1.0
+    assert first.error_sd_units <= np.sqrt(first.mean_units * (23 - first.mean_units)) + 1e-12
+    assert first.decision_reason.endswith(";bounded:error_sd")
+    assert first.q99 <= 23
+
+
+@pytest.mark.parametrize("units", [[8.0] * 30, list(range(1, 31)), [0.0, 4, 0, 0, 7] * 6])
+def test_ordinary_errors_are_left_alone(units: list[float]) -> None:
+    assert "bounded:error_sd" not in run(np.array([units], dtype=float), keys({})).iloc[0].decision_reason

@@ -76,20 +76,20 @@ def test_every_row_without_a_policy_says_why() -> None:
     found = run(
         {"segment": "UX"}, {"lifecycle_state": "dead"}, {"lifecycle_state": "eol"}, {"mean_units": 0.0},
         {"lead_time_mean_days": None, "lead_time_sd_days": None, "lead_time_level": "none"}, {"segment": None},
-        {"mean_units": None}, {"error_sd_units": None}, {},
+        {"mean_units": None}, {"error_sd_units": None}, {"mean_units": 0.9 / 52}, {},
     )  # fmt: skip
     starts = found["decision_reason"].str.split(";").str[0].tolist()
     assert starts == [
         "no_policy:segment", "no_policy:lifecycle_dead", "no_policy:lifecycle_eol", "no_policy:zero_demand",
         "no_policy:no_lead_time", "no_policy:no_segment", "no_policy:no_forecast", "no_policy:no_forecast_error",
-        "segment:AX",
+        "no_policy:demand_below_minimum", "segment:AX",
     ]  # fmt: skip
-    assert found["policy_type"].tolist() == ["none"] * 8 + ["RS"]
+    assert found["policy_type"].tolist() == ["none"] * 9 + ["RS"]
     assert (
-        found.loc[:7, ["reorder_point_units", "expected_fill_rate", "review_days", "service_target"]].isna().all().all()
+        found.loc[:8, ["reorder_point_units", "expected_fill_rate", "review_days", "service_target"]].isna().all().all()
     )
     table = INVENTORY_POLICY.conform(found)
-    assert table.num_rows == 9
+    assert table.num_rows == 10
 
 
 def test_what_was_assumed_is_said() -> None:

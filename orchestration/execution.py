@@ -1,0 +1,30 @@
+"""Running a job inside this process, quietly. Belongs here: that. Does not: which job and why."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+
+def execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, key: str | None, log: Path, **more: Any
+) -> dg.ExecuteInProcessResult:
+    """Run a job; what Dagster and dbt say is appended to `log`, what went wrong is raised.
+
+    Args:
+        job: resolved job.
+        instance: where the run is recorded.
+        key: partition key, or None.
+        log: text file.
+        more: further arguments of `execute_in_process`.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=key,
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+            raise_on_error=True,
+            **more,
+        )
