@@ -24,7 +24,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 description="Accepted less quarantined less excluded equals demand history, to the cent and unit."
             ),
         },
-        deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in snapshot],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in snapshot],
         partitions_def=grid.region_cycle,
     )
     def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[pa.Table, pa.Table]:

@@ -15,7 +15,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     """The assets of this stage."""
 
     @dg.asset(
-        deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in snapshot],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in snapshot],
         partitions_def=grid.region_cycle,
     )
     def lead_time_profile(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:

@@ -156,7 +156,7 @@ STAGES: tuple[Stage, ...] = (
         lambda c: reconciliation.measure(
             c.table("reconciliation"), history=c.table("demand_history"), scheme=c.scheme, partition=c.partition
         ),
-        lambda c: 1, lambda c: 17,
+        lambda c: 1, lambda c: 18,
     ),
 )  # fmt: skip
 REQUIRED_GATES: frozenset[str] = frozenset(stage.name for stage in STAGES)

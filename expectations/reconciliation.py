@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from expectations.demand_history import totals
 from expectations.measure import Facts, Measure, text_equals
-from expectations.rule import at_least, build, none_of, table_rules
+from expectations.rule import at_least, build, held_out, none_of, table_rules
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.tables import RECONCILIATION
@@ -20,7 +20,8 @@ from strata.tables import RECONCILIATION
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-SIGNS = {"accepted": 1, "quarantined": -1, "excluded": -1, "history": -1, "open": -1}
+# `unplaced` rows name a location that no region has: they are no region's, every region shows them.
+SIGNS = {"accepted": 1, "quarantined": -1, "excluded": -1, "history": -1, "open": -1, "unplaced": 0}
 MEASURES = ("line_count", "units", "amount")
 GROUP = ["bucket", "currency", "base_unit"]
 
@@ -38,6 +39,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
             none_of(f"unbalanced_{name}", f"What came in is what is used, kept out or still open, in {words}.")
             for name, words in zip(MEASURES, ("source rows", "units", "money"), strict=True)
         ),
+        held_out("unplaced_rows", "Rows of unknown locations belong to no region; unsaid, they would be lost."),
         none_of("history_differs", "The identity must be about the demand history that is published."),
     ])  # fmt: skip
 
@@ -62,6 +64,10 @@ def measure(rows: pa.Table, *, history: pa.Table, scheme: Scheme, partition: Par
         for name, residual in residuals.items():
             residual[group] = residual.get(group, Decimal(0)) + SIGNS.get(row["line"], 0) * (row[name] or 0)
     it.number("accepted_lines", accepted)
+    it.number(
+        "unplaced_rows",
+        max((row["line_count"] or 0 for row in it.rows.to_pylist() if row["line"] == "unplaced"), default=0),
+    )
     missing = {scheme.buckets.classification, scheme.buckets.planning} - buckets
     it.number("missing_buckets", len(missing), sorted(missing))
     for name, residual in residuals.items():

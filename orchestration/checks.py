@@ -40,8 +40,18 @@ def judge(workspace: Workspace, partition: Partition, run_id: str) -> pa.Table:
     records = [GateRecord.of(**outcome.as_record()) for outcome in outcomes]
     if not workspace.lake_root:  # a replay leaves no trace in the store
         workspace.store.add_gate_records(records)
+        _alert(workspace, records)
     named = [(outcome, record.record_id) for outcome, record in zip(outcomes, records, strict=True)]
     return GATE_RESULT.conform(gate_table(named, scheme=view.scheme))
+
+
+def _alert(workspace: Workspace, records: list[GateRecord]) -> None:
+    # Once per content: the region is suspended when its cycle is published, people should not learn of it only then.
+    for record in records:
+        if record.verdict == "suspend":
+            names = ("gate", "region", "cycle", "run_id", "record_id", "threshold", "observed")
+            payload = {name: getattr(record, name) for name in names}
+            workspace.store.enqueue_alert("gate_failed", f"gate:{record.record_id}", payload)
 
 
 def point(workspace: Workspace, partition: Partition, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -72,41 +82,51 @@ def point(workspace: Workspace, partition: Partition, run_id: str) -> dg.Materia
 
 
 def gate_checks(grid: Grid) -> list[dg.AssetChecksDefinition]:
-    """One check per gate, on the table it is bound to, that shows the stored record of the run."""
-    return [_check(stage.name, stage.table, grid) for stage in STAGES]
+    """One check per gate, on the table it is bound to, that shows the stored record of the run; all in one step."""
+    specs = {
+        stage.name: dg.AssetCheckSpec(
+            f"{stage.name}_gate",
+            asset=stage.table,
+            additional_deps=[dg.AssetDep(GATE_RESULT.name, partition_mapping=grid.same)],
+            partitions_def=grid.region_cycle,
+            description=f"Stored verdict of the {stage.name} gate; the publisher reads the same and fails closed.",
+        )
+        for stage in STAGES
+    }
 
-
-def _check(gate: str, table: str, grid: Grid) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        name=f"{gate}_gate",
-        asset=table,
-        additional_deps=[GATE_RESULT.name],
-        partitions_def=grid.region_cycle,
-        description=f"Stored verdict of the {gate} gate; the publisher reads the same record and fails closed.",
-    )
-    def check(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
+    @dg.multi_asset_check(name="show_verdicts", specs=list(specs.values()))
+    def show_verdicts(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> Iterator[dg.AssetCheckResult]:
+        """Show what the gates of this run said."""
         partition = Partition.from_key(context.partition_key)
-        records = workspace.store.gate_records(run_id=context.run.run_id, partition=partition)
-        return next(_shown(records, gate))
+        records = {r.gate: r for r in workspace.store.gate_records(run_id=context.run.run_id, partition=partition)}
+        for gate, spec in specs.items():
+            yield _shown(spec, records.get(gate))
 
-    return check
+    return [show_verdicts]
 
 
-def _shown(records: list[GateRecord], gate: str) -> Iterator[dg.AssetCheckResult]:
-    for record in records:
-        if record.gate == gate:
-            yield dg.AssetCheckResult(
-                passed=record.verdict in ("pass", "warn", "quarantine"),
-                severity=dg.AssetCheckSeverity.ERROR if record.verdict == "suspend" else dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "verdict": record.verdict,
-                    "evaluated_rows": record.evaluated_rows,
-                    "failed_rows": record.failed_rows,
-                    "threshold": record.threshold or "-",
-                    "observed": record.observed or "-",
-                    "record_id": record.record_id,
-                    "content_hash": record.content_hash,
-                    "details": dg.MetadataValue.json(dict(record.details)),
-                },
-            )
-    yield dg.AssetCheckResult(passed=False, metadata={"verdict": f"no record of gate {gate} in this run"})
+def _shown(spec: dg.AssetCheckSpec, record: GateRecord | None) -> dg.AssetCheckResult:
+    """A suspension is an error; rows held out and watches that failed are warnings: neither is shown as good."""
+    if record is None:
+        return dg.AssetCheckResult(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=False,
+            metadata={"verdict": "this run stored no record of the gate; materialize gate_result in the same run"},
+        )
+    return dg.AssetCheckResult(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=record.verdict == "pass",
+        severity=dg.AssetCheckSeverity.ERROR if record.verdict == "suspend" else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "verdict": record.verdict,
+            "evaluated_rows": record.evaluated_rows,
+            "failed_rows": record.failed_rows,
+            "threshold": record.threshold or "-",
+            "observed": record.observed or "-",
+            "record_id": record.record_id,
+            "content_hash": record.content_hash,
+            "details": dg.MetadataValue.json(dict(record.details)),
+        },
+    )

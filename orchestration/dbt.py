@@ -18,6 +18,7 @@ import pyarrow as pa
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
+from orchestration.partitions import Grid
 from strata.conformed.build import (
     ReleasePart,
     Snapshot,
@@ -63,11 +64,11 @@ class MartsRequest:
 
 
 class StrataDbtTranslator(DagsterDbtTranslator):
-    """Asset key = dbt model = folder = table; group = the layer's folder; owner = the team of the dbt group."""
+    """Asset key = dbt model = folder = table; group = the pass and layer; owner = the team of the dbt group."""
 
-    def __init__(self, lake_mapping: dg.PartitionMapping | None = None) -> None:
+    def __init__(self, grid: Grid | None = None) -> None:
         super().__init__()
-        self._lake_mapping = lake_mapping
+        self._grid = grid
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         if dbt_resource_props["resource_type"] == "source" and dbt_resource_props["source_name"] == "lake":
@@ -75,7 +76,12 @@ class StrataDbtTranslator(DagsterDbtTranslator):
         return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return str(dbt_resource_props["fqn"][1])
+        # One group per pass: the facts that are conformed and the tables of a release are both marts to dbt, but the
+        # decisions lie between them.
+        layer, tags = str(dbt_resource_props["fqn"][1]), dbt_resource_props.get("tags", ())
+        if "marts" in tags:
+            return "marts"
+        return "staging" if layer == "staging" else "conformed"
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         group = dbt_resource_props.get("group")
@@ -84,8 +90,12 @@ class StrataDbtTranslator(DagsterDbtTranslator):
     def get_partition_mapping(
         self, dbt_resource_props: Mapping[str, Any], dbt_parent_resource_props: Mapping[str, Any]
     ) -> dg.PartitionMapping | None:
+        if self._grid is None:
+            return None
         parent = dbt_parent_resource_props
-        return self._lake_mapping if parent.get("source_name") == "lake" else None
+        if parent.get("source_name") == "lake":
+            return self._grid.all_regions
+        return self._grid.same if parent["fqn"][1:3] == ["staging", "lake"] else self._grid.whole
 
 
 class _ScratchDbt(DbtCliResource):
@@ -155,19 +165,17 @@ def make_conform_assets(
 
 def make_marts_assets(
     manifest_path: Path,
-    partitions_def: dg.PartitionsDefinition,
+    grid: Grid,
     *,
     collect: Callable[[dg.AssetExecutionContext], MartsRequest],
-    lake_mapping: dg.PartitionMapping | None = None,
     required_resource_keys: set[str] | None = None,
 ) -> dg.AssetsDefinition:
     """The tables that only a whole release can have, as one multi-asset partitioned by cycle.
 
     Args:
         manifest_path: from `ensure_manifest`.
-        partitions_def: partitions of the marts.
+        grid: the marts are partitioned by its cycles and look at the lake across its regions.
         collect: says, when the asset runs, which parts the release has.
-        lake_mapping: from the marts' partitions to those of the tables of the lake.
         required_resource_keys: resources that `collect` reads from the context.
     """
 
@@ -176,9 +184,9 @@ def make_marts_assets(
         select=selection("marts"),
         exclude=NO_UNIT_TESTS,
         name="marts",
-        partitions_def=partitions_def,
+        partitions_def=grid.cycles,
         backfill_policy=dg.BackfillPolicy.multi_run(),  # one run per cycle: a release is of one cycle
-        dagster_dbt_translator=StrataDbtTranslator(lake_mapping),
+        dagster_dbt_translator=StrataDbtTranslator(grid),
         required_resource_keys=required_resource_keys,
         pool=DBT_POOL,
     )

@@ -1,21 +1,27 @@
 """The code location: `build_definitions(home)` puts everything together; `defs` is that of the environment's home.
 
-Loading reads this home's calendar and regions and dbt's parsed manifest: no data, no network, no credentials.
+Loading reads this home's calendar, regions and feed contracts, and dbt's parsed manifest: no data, no network, no
+credentials.
 """
+
+import warnings
+from functools import cache
+from pathlib import Path
 
 import dagster as dg
 
-from assets import demand, forecast, gate, inventory, release, segmentation
+from assets import demand, forecast, gate, inventory, landing, release, segmentation
 from orchestration.checks import gate_checks, judge, point
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
 from orchestration.io import LakeIOManager, PreviousClassesIOManager
 from orchestration.jobs import jobs
-from orchestration.landing import conform_request
+from orchestration.landing import ACCEPTED_CHECK, conform_request, contracts, receive
 from orchestration.partitions import grid as make_grid
 from orchestration.publication import marts_request, release_asset
 from orchestration.resources import Workspace
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
+from orchestration.watch import watch
 from strata.conformed.build import SNAPSHOT_KEYS
 from strata.home import Home
 
@@ -27,6 +33,8 @@ OWNERS = {
     "gate": "team:data-engineering",
     "release": "team:segmentation",
 }
+# What an asset is stored as, where that is not a Parquet file.
+KINDS: dict[str, tuple[str, ...]] = {"candidate": (), "release": ("parquet", "duckdb")}
 
 
 def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Definitions:
@@ -42,10 +50,10 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     conform = make_conform_assets(manifest, collect=lambda context: conform_request(home))
     marts = make_marts_assets(
         manifest,
-        grid.cycles,
+        grid,
         collect=lambda context: marts_request(shared, context.partition_key, context.run.run_id),
-        lake_mapping=grid.all_regions,
     )
+    landed = landing.make(contracts(home).values(), ACCEPTED_CHECK, lambda log: receive(home, log))
     snapshot = [dg.AssetKey(name) for name in SNAPSHOT_KEYS]
     stages = {
         "demand": demand.make(grid, snapshot),
@@ -58,11 +66,11 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     owned = {name: [_owned(asset, name) for asset in assets] for name, assets in stages.items()}
     decided = [asset for name, assets in owned.items() if name != "release" for asset in assets]
     return dg.Definitions(
-        assets=[conform, marts, *decided, *owned["release"]],
+        assets=[*landed, conform, marts, *decided, *owned["release"]],
         asset_checks=gate_checks(grid),
-        jobs=jobs(conform, decided, [marts, *owned["release"]]),
+        jobs=jobs(landed, conform, decided, [marts, *owned["release"]]),
         schedules=schedules(home),
-        sensors=sensors(home, grid),
+        sensors=[*sensors(home), watch(home)],
         resources={
             "workspace": shared,
             "io_manager": LakeIOManager(workspace=shared),
@@ -76,13 +84,25 @@ def _owned(asset: dg.AssetsDefinition, stage: str) -> dg.AssetsDefinition:
     """The asset in the group of its stage, with the stage's owner."""
 
     def stamp(spec: dg.AssetSpec) -> dg.AssetSpec:
-        return spec.replace_attributes(group_name=stage, owners=[OWNERS[stage]], kinds={"python", "parquet"})
+        name = spec.key.path[-1]
+        return spec.replace_attributes(
+            group_name=stage, owners=[OWNERS[stage]], kinds={"python", *KINDS.get(name, ("parquet",))}
+        )
 
     return asset.map_asset_specs(stamp)
 
 
+@cache
+def _code_location(root: Path) -> dg.Definitions:
+    with warnings.catch_warnings():
+        # Dagster's minor is pinned for the partition mappings and checks that it calls beta and preview.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return build_definitions(Home(root))
+
+
 def __getattr__(name: str) -> dg.Definitions:
-    # `defs` is made when it is asked for, so that importing this module reads nothing.
+    # `defs` is made when it is asked for, so that importing this module reads nothing; Dagster asks several times.
     if name == "defs":
-        return build_definitions(Home.from_environment())
+        return _code_location(Home.from_environment().root)
     raise AttributeError(name)

@@ -1,24 +1,34 @@
-"""The three passes of the pipeline as jobs: conform once, decide per partition, publish per cycle."""
+"""The passes of the pipeline as jobs: land and conform once, decide per partition, publish per cycle."""
 
 from typing import Any
 
 import dagster as dg
 
+RECEIVE = "receive_extracts"
 CONFORM = "conform_extracts"
 DECIDE = "decide"
 PUBLISH = "publish"
 
 
 def jobs(
-    conform: dg.AssetsDefinition, decide: list[dg.AssetsDefinition], publish: list[dg.AssetsDefinition]
+    landing: list[dg.AssetsDefinition],
+    conform: dg.AssetsDefinition,
+    decide: list[dg.AssetsDefinition],
+    publish: list[dg.AssetsDefinition],
 ) -> list[Any]:
     """Jobs over the given assets; every step of a run works in one process, parallelism is across partitions."""
     return [
         dg.define_asset_job(
+            RECEIVE,
+            selection=dg.AssetSelection.assets(*(key for asset in [*landing, conform] for key in asset.keys)),
+            executor_def=dg.in_process_executor,
+            description="Land what waits in the landing folder, then conform all accepted extracts.",
+        ),
+        dg.define_asset_job(
             CONFORM,
             selection=dg.AssetSelection.assets(*conform.keys),
             executor_def=dg.in_process_executor,
-            description="Conform all accepted extracts into a new snapshot (dbt, first pass).",
+            description="Conform the extracts accepted so far into a snapshot (dbt, first pass).",
         ),
         dg.define_asset_job(
             DECIDE,

@@ -1,9 +1,12 @@
-"""From the landing folder to what a conform pass takes in, and which partitions that touches.
+"""From the landing folder to what a conform pass takes in.
 
-Belongs here: putting `strata.intake` and `strata.conformed` together. Does not: reading or refusing extracts.
+Belongs here: putting `strata.intake` and `strata.conformed` together, and how Dagster shows what was delivered. Does
+not: reading or refusing extracts, saying which partitions they touch (`orchestration.touched`).
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,16 @@ from orchestration.dbt import DBT_PROJECT, ConformRequest
 from orchestration.resources import schemes
 from strata.calendar import Bucket
 from strata.conformed.build import Snapshot, build_snapshot
+from strata.governance.store import GovernanceStore
 from strata.home import Home
+from strata.identity import sha256_json
 from strata.intake.batches import Batch, accepted_batches, empty_rows
 from strata.intake.contract import Contract, load_contracts
-from strata.intake.land import LandResult
+from strata.intake.land import REFUSAL_NAME, LandResult
 from strata.intake.land import land as land_extracts
 from strata.partition import shifted
 
+ACCEPTED_CHECK = "extracts_accepted"
 FINENESS: dict[str, int] = {"event": 0, "day": 1, "week": 2, "month": 3}
 
 
@@ -33,6 +39,80 @@ def contracts(home: Home) -> Mapping[tuple[str, str], Contract]:
 def land(home: Home, folder: Path | None = None) -> LandResult:
     """Accept or refuse every extract in the landing folder (or below `folder`)."""
     return land_extracts(home, contracts(home), folder, now=datetime.now(UTC))
+
+
+def receive(home: Home, log: dg.DagsterLogManager) -> Iterator[dg.MaterializeResult[Any]]:
+    """Land what waits in the landing folder: one result per feed, its check, and an alert per refused extract."""
+    result = land(home)
+    log.info(f"landed: {result.counts or 'nothing was waiting'}")
+    refused = _refusals(home)
+    _alert(home, refused)
+    new = Counter((extract.system, extract.feed) for extract in result.with_outcome("accepted"))
+    batches = accepted_batches(home)
+    for feed in sorted(contracts(home)):
+        accepted = [batch for batch in batches if (batch.system, batch.feed) == feed]
+        yield _delivered(feed, accepted, new[feed], [refusal for refusal in refused if refusal["feed"] == feed])
+
+
+def _delivered(
+    feed: tuple[str, str], accepted: Sequence[Batch], new: int, refused: Sequence[Mapping[str, Any]]
+) -> dg.MaterializeResult[Any]:
+    newest = max((batch.manifest.extracted_at for batch in accepted), default=None)
+    # A refusal stands until a younger extract was accepted; without a readable manifest, until its folder is deleted.
+    standing = [r for r in refused if newest is None or r["extracted_at"] is None or r["extracted_at"] > newest]
+    return dg.MaterializeResult(
+        asset_key=dg.AssetKey(feed),
+        data_version=dg.DataVersion(sha256_json(sorted(batch.batch_id for batch in accepted))[:16]),
+        metadata={
+            "dagster/row_count": sum(batch.accepted_rows for batch in accepted),
+            "extracts": len(accepted),
+            "new_extracts": new,
+            "refused_rows": sum(batch.refused_rows for batch in accepted),
+            "newest_extract": newest.isoformat() if newest else "-",
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=ACCEPTED_CHECK,
+                passed=not standing,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={r["batch_id"][:12]: f"{r['reason']}: {r['advice']} ({r['folder']})" for r in standing},
+            )
+        ],
+    )
+
+
+def _refusals(home: Home) -> list[dict[str, Any]]:
+    """Every extract that was refused whole, as its refusal record says."""
+    found = []
+    for file in sorted(home.quarantine.glob(f"*/*/*/{REFUSAL_NAME}")):
+        record = json.loads(file.read_bytes())
+        taken = datetime.fromisoformat(record["manifest"]["extracted_at"]) if record["manifest"] else None
+        where = ", ".join(
+            f"{name} {record[name]}" for name in ("file", "row", "column") if record.get(name) is not None
+        )
+        found.append(
+            {
+                "feed": file.parts[-4:-2],
+                "batch_id": record["batch_id"],
+                "reason": record["reason"],
+                "advice": f"{where}: {record['advice']}" if where else record["advice"],
+                "folder": str(file.parent),
+                "extracted_at": taken,
+                "deliveries": len(record["deliveries"]),
+            }
+        )
+    return found
+
+
+def _alert(home: Home, refused: Sequence[Mapping[str, Any]]) -> None:
+    # From the records, not from this landing: one that was killed right after refusing is made up for by the next.
+    store = GovernanceStore(home)
+    known = {alert.key for alert in store.alerts()}
+    for refusal in refused:
+        key = f"extract:{refusal['batch_id']}:{refusal['deliveries']}"
+        if key not in known:
+            payload = {name: refusal[name] for name in ("batch_id", "reason", "advice", "folder")}
+            store.enqueue_alert("extract_refused", key, {"feed": "/".join(refusal["feed"]), **payload})
 
 
 def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ class Grid:
     same: dg.PartitionMapping
     previous_cycle: dg.PartitionMapping
     all_regions: dg.PartitionMapping
+    whole: dg.PartitionMapping
 
 
 def grid(calendar: Calendar) -> Grid:
@@ -43,6 +44,8 @@ def grid(calendar: Calendar) -> Grid:
             }
         ),
         all_regions=dg.MultiToSingleDimensionPartitionMapping("cycle"),
+        # What has no partitions, such as a snapshot's tables, is read whole.
+        whole=dg.AllPartitionMapping(),
     )
 
 

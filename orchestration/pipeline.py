@@ -28,6 +28,7 @@ from strata.durable import read_parquet, write_bytes
 from strata.governance.alerts import FileSink
 from strata.governance.plan import plan_release
 from strata.governance.records import RestatementNeedsApproval
+from strata.governance.releases import Manifest, lineage
 from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.partition import Partition, checked_cycle, checked_region
@@ -177,6 +178,9 @@ def _conform(home: Home, ready: dg.DagsterInstance) -> str:
 def _publish(
     home: Home, store: GovernanceStore, job: dg.JobDefinition, ready: dg.DagsterInstance, cycle: str
 ) -> Published:
+    line = lineage(home)
+    if line and line[0]["cycle"] > cycle:
+        return _closed(store, line, cycle)
     plan = plan_release(store, home, cycle, None)
     if not plan.is_publishable and not plan.is_unchanged:
         # Every region failed its gates: the release stays; suspensions and alerts are written by the publisher.
@@ -185,6 +189,26 @@ def _publish(
     run = execute(job, ready, cycle, _log(home))
     metadata = run.asset_materializations_for_node("release")[-1].metadata
     return Published(cycle, str(metadata["outcome"].value), str(metadata["release_id"].value), ())
+
+
+def _closed(store: GovernanceStore, line: Sequence[Manifest], cycle: str) -> Published:
+    """A cycle that a later release has closed: nothing to do where it says the same, else refused."""
+    held = next((manifest for manifest in line if manifest["cycle"] == cycle), None)
+    changed = []
+    for region, part in sorted(held["partitions"].items()) if held else []:
+        candidate = store.candidate(Partition(region, cycle))
+        published = {name: table["content_hash"] for name, table in part["tables"].items()}
+        if candidate and part["kind"] == "candidate" and candidate.content() != published:
+            changed.append(region)
+    if held and not changed:
+        return Published(cycle, "noop", held["release_id"], ())
+    why = f"its content changed in {', '.join(changed)}" if held else "it was never published"
+    return Published(
+        cycle,
+        "refused",
+        None,
+        (f"release {line[0]['release_id']} serves {line[0]['cycle']}, so {cycle} is closed, and {why}",),
+    )
 
 
 def _reconciliation(home: Home, store: GovernanceStore, decided: Sequence[Decided], as_known: str) -> pa.Table:

@@ -1,146 +1,182 @@
-"""What starts runs without a person: a new extract, a new snapshot; and what tells people when a run fails.
+"""What starts runs without a person: an extract, a snapshot, a decided cycle.
 
-Cursors and run keys are hints: what was processed is known from raw/ and quarantine/, what was decided from the
-governance store. A failed run is asked for again under a new attempt.
+Run keys and cursors are hints: what was accepted is known from raw/ and quarantine/, what was conformed from the
+snapshots, what was decided and published from the governance store. So a tick that comes twice, a restart or a second
+daemon asks for nothing twice, and work whose run failed is asked for again, `ATTEMPTS` times in all.
+
+Belongs here: asking for runs. Does not: which partitions news touches (`orchestration.touched`), what becomes of runs
+(`orchestration.watch`).
 """
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import dagster as dg
 
-from orchestration.jobs import CONFORM, DECIDE
-from orchestration.landing import land
-from orchestration.partitions import Grid, partition_key
+from orchestration.dbt import DBT_PROJECT
+from orchestration.jobs import DECIDE, PUBLISH, RECEIVE
+from orchestration.partitions import partition_key
 from orchestration.resources import newest_snapshot
-from strata.conformed.build import Snapshot, load_snapshot
-from strata.durable import read_parquet
-from strata.governance.alerts import FileSink
+from orchestration.touched import newest_decided, open_cycles, touched_partitions
+from strata.conformed.dbt_pass import project_sha256
+from strata.governance.plan import plan_release
+from strata.governance.releases import current_manifest
 from strata.governance.store import GovernanceStore
 from strata.home import Home
+from strata.identity import sha256_json
 from strata.intake.batches import accepted_batches
 from strata.intake.land import pending
-from strata.partition import Partition, cycle_range
+from strata.partition import cycle_range
 
 ATTEMPTS = 3
+CONTENT_TAG = "strata/content"
+REGION_TAG = "strata/region"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
-def sensors(home: Home, grid: Grid) -> list[dg.SensorDefinition]:
+def sensors(home: Home) -> list[dg.SensorDefinition]:
     """The sensors of one company."""
 
     @dg.sensor(
         name="landing",
-        job_name=CONFORM,
+        job_name=RECEIVE,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Accepts new extracts in the landing folder and asks for a conform pass.",
+        description="Extracts wait in the landing folder, or are accepted and not conformed yet: lands and conforms.",
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if pending(home):
-            result = land(home)
-            context.log.info(f"landed: {result.counts}")
-        batches = [batch.batch_id for batch in accepted_batches(home)]
-        known = {
-            batch["batch_id"]
-            for file in home.conformed.glob("*/snapshot.json")
-            for batch in _batches(home, file.parent.name)
-        }
-        fresh = sorted(set(batches) - known)
-        if not fresh:
-            return dg.SkipReason("no accepted extract that is not conformed yet")
-        attempt = _attempts(context, CONFORM, fresh[-1])
-        if attempt >= ATTEMPTS:
-            return dg.SkipReason(f"conform failed {attempt} times for batch {fresh[-1][:12]}; see the alerts")
-        return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=f"{fresh[-1]}:{len(fresh)}:{attempt}", tags={"strata/batch": fresh[-1]})
-            ]
-        )
+        waiting = pending(home)
+        accepted = sorted(batch.batch_id for batch in accepted_batches(home))
+        if not waiting and not set(accepted) - _conformed(home):
+            return dg.SkipReason(f"nothing new in {home.landing}; all {len(accepted)} accepted extracts are conformed")
+        if _runs(context, RECEIVE, {"dagster/sensor_name": "landing"}, UNFINISHED):
+            return dg.SkipReason("a landing is under way; what it does not take is asked for after it")
+        content = sha256_json(
+            {
+                "accepted": accepted,
+                "waiting": [_looks(folder) for folder in waiting],
+                "dbt": project_sha256(DBT_PROJECT),
+            }
+        )[:16]
+        return _ask(context, [_Work(RECEIVE, content)])
 
     @dg.sensor(
         name="snapshot",
         job_name=DECIDE,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the partitions a new snapshot touches: the open cycle of the regions it brings news of.",
+        description="A snapshot brings news: decides the open cycle of the regions that it touches, and no others.",
     )
     def snapshot(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if not any(home.conformed.glob("*/snapshot.json")):
             return dg.SkipReason("nothing was conformed yet")
         newest = newest_snapshot(home)
-        if context.cursor == newest.snapshot_id:
-            return dg.SkipReason("no new snapshot")
-        touched = touched_partitions(home, newest, datetime.now(UTC))
-        requests = [
-            dg.RunRequest(
-                run_key=f"{newest.snapshot_id}:{partition.key}",
-                partition_key=partition_key(partition.key),
-                tags={"strata/snapshot": newest.snapshot_id},
+        work = [
+            _Work(
+                DECIDE,
+                f"{newest.snapshot_id}:{partition.key}",
+                partition_key(partition.key),
+                {REGION_TAG: partition.region},
             )
-            for partition in touched
+            for partition in touched_partitions(home, newest, datetime.now(UTC))
+            if not _runs(context, DECIDE, {REGION_TAG: partition.region}, UNFINISHED)
         ]
-        return dg.SensorResult(run_requests=requests, cursor=newest.snapshot_id)
+        if not work:
+            return dg.SkipReason(f"snapshot {newest.snapshot_id} has no news that is not decided or being decided")
+        return _ask(context, work)
 
-    @dg.run_failure_sensor(
-        name="failure_alert",
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Puts a failed run into the alert outbox, which is delivered again until it arrives.",
+    @dg.sensor(
+        name="release",
+        job_name=PUBLISH,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Publishes a cycle once its cut-off has come and all regions are decided. Off until turned on.",
     )
-    def failure_alert(context: dg.RunFailureSensorContext) -> None:
-        store = GovernanceStore(home)
-        store.enqueue_alert(
-            "run_failed",
-            f"run:{context.dagster_run.run_id}",
-            {
-                "job": context.dagster_run.job_name,
-                "partition": context.dagster_run.tags.get("dagster/partition"),
-                "error": context.failure_event.message,
-            },
-        )
-        store.deliver_alerts(FileSink(home))
+    def release(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        if _runs(context, DECIDE, {}, UNFINISHED) or _runs(context, PUBLISH, {}, UNFINISHED):
+            return dg.SkipReason("partitions are being decided or published")
+        return _release_to_ask_for(home)
 
-    return [landing, snapshot, failure_alert]
+    return [landing, snapshot, release]
 
 
-def touched_partitions(home: Home, snapshot: Snapshot, now: datetime) -> list[Partition]:
-    """Partitions whose answer a snapshot can change: the open cycle, in the regions of batches no candidate has seen.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One run to ask for: `content` says what it works on, so that the same work is known again."""
 
-    The open cycle is the first whose cut-off is not before the news was known; a cycle whose cut-off lies ahead of
-    `now` is computed on what is known so far. Closed cycles keep what they knew.
-    """
-    store, calendar = GovernanceStore(home), home.calendar()
-    batches = {batch.batch_id: batch for batch in accepted_batches(home)}
-    places = read_parquet(snapshot.table("int_location_version")).select(["location_id", "region"]).to_pylist()
-    region_of = {place["location_id"]: place["region"] for place in places}
-    found: set[Partition] = set()
-    last = f"{now.year:04d}-{now.month:02d}"
-    cycles = cycle_range(calendar.first_cycle, last)
-    for region in calendar.region_codes:
-        seen: set[str] = set()
-        for cycle in cycles:
-            candidate = store.candidate(Partition(region, cycle))
-            if candidate is not None:
-                seen |= {batch["batch_id"] for batch in _batches(home, candidate.snapshot_id)}
-        for record in snapshot.batches:
-            batch = batches.get(record["batch_id"])
-            if batch is None or record["batch_id"] in seen:
-                continue
-            touched = {*batch.touched_regions, *(region_of.get(place, region) for place in batch.touched_locations)}
-            if touched and region not in touched:
-                continue
-            known = datetime.fromisoformat(record["extracted_at"])
-            waiting = next((c for c in cycles if calendar.cutoff(c, region) >= known), None)
-            if waiting is not None:
-                found.add(Partition(region, waiting))
-    return sorted(found, key=lambda partition: (partition.cycle, partition.region))
+    job: str
+    content: str
+    partition: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
-def _batches(home: Home, snapshot_id: str) -> tuple[dict[str, Any], ...]:
-    return tuple(dict(batch) for batch in load_snapshot(home, snapshot_id).batches)
+def _ask(context: dg.SensorEvaluationContext, work: list[_Work]) -> dg.SensorResult | dg.SkipReason:
+    """Requests for work that has not failed too often and that nobody cancelled; the others with their reason."""
+    requests, held = [], []
+    for item in work:
+        tags = {CONTENT_TAG: item.content}
+        failed = len(_runs(context, item.job, tags, [dg.DagsterRunStatus.FAILURE]))
+        if failed >= ATTEMPTS:
+            held.append(f"{item.content} failed {failed} times: see the alerts, then start {item.job} by hand")
+        elif _runs(context, item.job, tags, [dg.DagsterRunStatus.CANCELED]):
+            held.append(f"{item.content} was cancelled: start {item.job} by hand")
+        else:
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"{item.content}:{failed}",
+                    partition_key=item.partition,
+                    tags={**tags, **item.tags},
+                )
+            )
+    for reason in held:
+        context.log.warning(reason)
+    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("; ".join(held))
 
 
-def _attempts(context: dg.SensorEvaluationContext, job: str, batch_id: str) -> int:
-    runs = context.instance.get_runs(
-        dg.RunsFilter(job_name=job, tags={"strata/batch": batch_id}, statuses=[dg.DagsterRunStatus.FAILURE])
-    )
-    return len(runs)
+def _runs(
+    context: dg.SensorEvaluationContext, job: str, tags: dict[str, str], statuses: list[dg.DagsterRunStatus]
+) -> list[dg.DagsterRun]:
+    return list(context.instance.get_runs(dg.RunsFilter(job_name=job, tags=tags, statuses=statuses)))
+
+
+def _conformed(home: Home) -> set[str]:
+    if not any(home.conformed.glob("*/snapshot.json")):
+        return set()
+    return {str(batch["batch_id"]) for batch in newest_snapshot(home).batches}
+
+
+def _looks(folder: Path) -> list[list[str | int]]:
+    """What an extract looks like from outside; another one once any of its files was delivered anew."""
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in sorted(folder.iterdir())]
+
+
+def _release_to_ask_for(home: Home) -> dg.SensorResult | dg.SkipReason:
+    """The oldest cycle not before the current release that is decided everywhere and says something else by now."""
+    now, calendar, store = datetime.now(UTC), home.calendar(), GovernanceStore(home)
+    cycles = open_cycles(calendar, now)
+    decided = {region: newest_decided(home, region, cycles) for region in calendar.region_codes}
+    absent = sorted(region for region, newest in decided.items() if newest is None)
+    if absent:
+        return dg.SkipReason(f"regions {', '.join(absent)} have no candidate yet")
+    last = min(newest.cycle for newest in decided.values() if newest is not None)
+    undecided = touched_partitions(home, newest_snapshot(home), now)
+    current = current_manifest(home)
+    for cycle in cycle_range(current["cycle"], last) if current else [last]:
+        if any(calendar.cutoff(cycle, region) > now for region in decided):
+            return dg.SkipReason(f"the cut-off of {cycle} has not come")
+        if any(partition.cycle <= cycle for partition in undecided):
+            return dg.SkipReason(f"{cycle} has news that is not decided yet")
+        plan = plan_release(store, home, cycle, None)
+        if plan.is_unchanged:
+            continue
+        if plan.is_publishable or any(region.why == "suspended" for region in plan.regions):
+            # Asked for once: what a publisher refuses is for a person to look at.
+            return dg.SensorResult(run_requests=[dg.RunRequest(run_key=plan.release_id, partition_key=cycle)])
+    return dg.SkipReason(f"the current release says all there is to say up to {last}")

@@ -44,7 +44,7 @@ def content_hash(table: pa.Table, keys: Sequence[str], leave_out: Collection[str
         leave_out: columns that are not content (`release_id`, audit timestamps).
 
     Raises:
-        ValueError: a float is NaN or infinite.
+        ValueError: a float is NaN or infinite, or a column is of a type that no table has.
     """
     ordered = table.sort_by([(key, "ascending") for key in keys]) if keys else table
     digest = hashlib.sha256(f"rows={ordered.num_rows}".encode())
@@ -90,6 +90,8 @@ def _update(digest: Any, name: str, column: pa.Array) -> None:
         column = column.cast(pa.date32()).cast(pa.int32())
     elif pa.types.is_timestamp(kind):
         column = column.cast(pa.int64())
+    elif not pa.types.is_integer(kind):
+        raise ValueError(f"column {name} is of type {kind}, which has no canonical encoding; see strata.tables.ARROW")
     digest.update(pc.fill_null(column, 0).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
 
 

@@ -361,7 +361,7 @@ RECONCILIATION = _table(
     "data-engineering",
     "Identity of the sales feed, to the cent and unit: accepted - quarantined - excluded = history + open.",
     (
-        _c("line", "text", "accepted, quarantined, excluded, history or open."),
+        _c("line", "text", "accepted, quarantined, excluded, history, open, or unplaced (of locations in no region)."),
         _c("reason", "text", "Why rows were quarantined or excluded; `-` for the other lines."),
         _c("bucket", "text", "Bucket of demand_history that this side was summed over."),
         _c("currency", "text", "Currency of the amounts."),

@@ -126,9 +126,7 @@ def run(
     )
     end_progress()
     show_json(_report_json(report)) if json else _show_report(home, report)
-    refused = [p for p in report.releases if p.outcome in ("refused", "stale")]
-    if refused:
-        raise Refused("; ".join(f"{p.cycle} {p.outcome}: {', '.join(p.reasons)}" for p in refused))
+    _raise_refused(report)
 
 
 def demo(
@@ -170,12 +168,14 @@ def demo(
     total = time.perf_counter() - began
     if json:
         show_json({**_report_json(report), "landed": landed.counts, "seconds": {**stages.seconds, "total": total}})
+        _raise_refused(report)
         return
     say("")
     show_table("Extracts landed", [{"outcome": k, "extracts": v} for k, v in sorted(landed.counts.items())])
     _show_report(home, report)
     say("")
     show_table("Time", [{"stage": k, "seconds": round(v, 1)} for k, v in [*stages.seconds.items(), ("total", total)]])
+    _raise_refused(report)
 
 
 def dev(context: typer.Context) -> None:
@@ -188,6 +188,12 @@ def dev(context: typer.Context) -> None:
     environment = {**os.environ, "DAGSTER_HOME": str(home.dagster), "STRATA_HOME": str(home.root)}
     command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(workspace), "-h", "127.0.0.1"]
     raise SystemExit(subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode)
+
+
+def _raise_refused(report: Any) -> None:
+    refused = [p for p in report.releases if p.outcome in ("refused", "stale")]
+    if refused:
+        raise Refused("; ".join(f"{p.cycle} {p.outcome}: {', '.join(p.reasons)}" for p in refused))
 
 
 def _items(text: str | None) -> int | None:
@@ -245,7 +251,10 @@ def _show_report(home: Home, report: Any) -> None:
         ],
     )
     say("")
-    show_table("Reconciliation of sales, last cycle of the run: accepted = quarantined + excluded + history + open", reconciliation_rows(report.reconciliation))
+    show_table(
+        "Reconciliation of sales, last cycle of the run: accepted = quarantined + excluded + history + open",
+        reconciliation_rows(report.reconciliation),
+    )
     current = next((p.release_id for p in reversed(report.releases) if p.release_id), None)
     if report.releases:
         say("")

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from strata.home import Home
 
-
 SIDES = ("accepted", "quarantined", "excluded", "history", "open")
 
 

@@ -20,7 +20,7 @@ ITEM = ("standard_cost", "known_from", "known_to")
 LINE = ("quantity", "known_from", "known_to")
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_a_correction_ends_the_version_before_it_and_a_late_extract_falls_into_its_place(conformed: Conformed) -> None:
     assert conformed.rows("int_item_version", *ITEM, sku_id="corrected") == [
         (Decimal(1), EPOCH, at("2017-02-01")),
@@ -29,7 +29,7 @@ def test_a_correction_ends_the_version_before_it_and_a_late_extract_falls_into_i
     ]
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_a_key_absent_from_the_next_full_extract_ends_there_and_may_come_back(conformed: Conformed) -> None:
     assert conformed.rows("int_item_version", *ITEM, sku_id="gone") == [(Decimal(1), EPOCH, at("2017-02-01"))]
     assert conformed.rows("int_item_version", *ITEM, sku_id="returns") == [
@@ -47,7 +47,7 @@ def test_an_unchanged_row_makes_no_version_and_keeps_its_source(conformed: Confo
     ]
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_a_refused_row_is_kept_apart_and_ends_nothing(conformed: Conformed) -> None:
     assert conformed.rows("int_item_version", *ITEM, sku_id="spoiled") == [(Decimal(1), EPOCH, None)]
     assert conformed.rows("fct_sales_line", *LINE, order_id="O4") == []
@@ -58,7 +58,7 @@ def test_a_refused_row_is_kept_apart_and_ends_nothing(conformed: Conformed) -> N
     ]
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_the_first_load_is_known_from_business_time_and_a_correction_from_its_extract(conformed: Conformed) -> None:
     columns = (*LINE, "known_basis")
     assert conformed.rows("fct_sales_line", *columns, order_id="O1") == [
@@ -70,7 +70,7 @@ def test_the_first_load_is_known_from_business_time_and_a_correction_from_its_ex
     ]
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_changes_are_ordered_by_position_and_sequence_and_known_time_never_goes_back(conformed: Conformed) -> None:
     assert conformed.rows("fct_purchase_order_line", "po_id", *LINE) == [
         ("P1", Decimal(11), at("2017-01-02 08:00"), at("2017-01-03 08:00")),
@@ -158,7 +158,7 @@ def test_a_pass_without_its_project_file_fails_with_the_end_of_the_output(tmp_pa
         project_sha256(tmp_path)
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_dimensions_are_what_was_known_at_the_latest_cutoff(marts: dict[str, list[dict[str, object]]]) -> None:
     cost = {row["sku_id"]: row["standard_cost"] for row in marts["dim_item"]}
     assert cost == {

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from orchestration.dbt import ConformRequest, MartsRequest, ensure_manifest, make_conform_assets, make_marts_assets
+from orchestration.partitions import grid as make_grid
 from strata.conformed.build import MARTS, SNAPSHOT_KEYS
 from strata.home import Home
 from tests.dbt.batches import EMPTIES
@@ -62,9 +63,8 @@ def test_a_snapshot_built_before_is_materialized_without_dbt_and_downstream_stil
 
 def test_assets_are_named_grouped_and_owned(conformed: Conformed, manifest_path: Path) -> None:
     conform = conform_assets(conformed, conformed.home, manifest_path)
-    cycles = dg.MonthlyPartitionsDefinition(start_date="2017-01", fmt="%Y-%m")
-    mapping = dg.AllPartitionMapping()
-    marts = make_marts_assets(manifest_path, cycles, collect=never, lake_mapping=mapping)
+    grid = make_grid(conformed.home.calendar())
+    marts = make_marts_assets(manifest_path, grid, collect=never)
     specs = {spec.key.to_user_string(): spec for spec in [*conform.specs, *marts.specs]}
     assert set(specs) > {*SNAPSHOT_KEYS, *MARTS}
     assert specs["int_item_version"].owners == ["team:master-data"]
@@ -72,9 +72,9 @@ def test_assets_are_named_grouped_and_owned(conformed: Conformed, manifest_path:
     assert groups == {"stg_erp__items": "staging", "int_item_version": "intermediate", "dim_item": "marts"}
     assert all(spec.owners for spec in specs.values())
     assert conform.partitions_def is None
-    assert marts.partitions_def == cycles
+    assert marts.partitions_def == grid.cycles
     (lake,) = specs["stg_lake__demand_history"].deps
-    assert (lake.asset_key, lake.partition_mapping) == (dg.AssetKey("demand_history"), mapping)
+    assert (lake.asset_key, lake.partition_mapping) == (dg.AssetKey("demand_history"), grid.all_regions)
     assert dg.AssetKey("int_item_version") in {dep.asset_key for dep in specs["dim_item"].deps}
 
 
@@ -91,11 +91,10 @@ def test_unit_tests_are_not_run_in_a_pass(conformed: Conformed) -> None:
 
 @pytest.mark.parametrize("name", ["fct_refused_row", "segment_kpi"])
 def test_the_layers_meet_in_one_graph(manifest_path: Path, conformed: Conformed, name: str) -> None:
-    cycles = dg.MonthlyPartitionsDefinition(start_date="2017-01", fmt="%Y-%m")
     definitions = dg.Definitions(
         assets=[
             conform_assets(conformed, conformed.home, manifest_path),
-            make_marts_assets(manifest_path, cycles, collect=never),
+            make_marts_assets(manifest_path, make_grid(conformed.home.calendar()), collect=never),
         ]
     )
     graph = definitions.resolve_asset_graph()

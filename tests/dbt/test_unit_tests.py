@@ -51,7 +51,7 @@ def compiled(conformed: Conformed) -> Path:
     return conformed.home.scratch("first") / "dbt-conform" / "target" / "compiled"
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 def test_unit_tests_of_the_version_logic_pass(spoiled: Path) -> None:
     results = json.loads((spoiled / "target" / "run_results.json").read_bytes())["results"]
     declared = json.loads((spoiled / "target" / "manifest.json").read_bytes())["unit_tests"]
@@ -130,7 +130,7 @@ def versions_in_sql(
         return connection.execute(sql.read_text()).fetchall()
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=increments())
 def test_versions_of_changes_equal_playing_them_in_source_order(compiled: Path, changes: list[Change]) -> None:
@@ -166,7 +166,7 @@ def extracts(draw: st.DrawFn) -> list[dict[str, str | None]]:
     return draw(st.lists(st.dictionaries(st.sampled_from("ABC"), names, min_size=1), min_size=1, max_size=5))
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="staging to marts, versions by known time, dbt unit tests")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=extracts(), data=st.data())
 def test_versions_of_full_extracts_equal_the_table_of_each_day(

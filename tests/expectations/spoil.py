@@ -288,6 +288,9 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "unbalanced_units": Spoil(at("reconciliation", {"line": "quarantined"}, units=Decimal("3.5001"))),
         "unbalanced_amount": Spoil(at("reconciliation", {"line": "excluded"}, amount=Decimal("0.0101"))),
         "history_differs": Spoil(at("reconciliation", {"line": "history"}, units=Decimal(1))),
+        "unplaced_rows": Spoil(
+            double("reconciliation", line="unplaced", reason="orphan_location", line_count=2), "quarantine"
+        ),
     },
 }  # fmt: skip
 FIRST_CYCLE: dict[str, dict[str, Spoil]] = {

@@ -38,7 +38,7 @@ def _run(valid: Case, **changes: Any) -> dict[str, GateOutcome]:
     return {outcome.gate: outcome for outcome in outcomes}
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 def test_a_valid_candidate_passes_all_gates_bound_to_its_content(definition: Any) -> None:
     outcomes = _run(case())
     assert {outcome.verdict for outcome in outcomes.values()} == {"pass"}
@@ -75,7 +75,7 @@ def test_outcomes_become_rows_of_gate_result(definition: Any) -> None:
     assert set(table["scheme_version"].to_pylist()) == {"2017.1"}
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 def test_all_failing_gates_are_reported_not_only_the_first(definition: Any) -> None:
     spoiled = every("demand_profile", "confidence", 2.0)(every("demand_history", "order_lines", -1)(case()))
     outcomes = _run(spoiled)
@@ -91,7 +91,7 @@ def test_all_failing_gates_are_reported_not_only_the_first(definition: Any) -> N
     GateRecord.of(**outcomes["demand_profile"].as_record())
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 def test_a_region_without_any_demand_is_suspended(definition: Any) -> None:
     empty = case()
     for name in ("demand_history", "demand_profile", "segment_assignment", "demand_forecast", "inventory_policy"):
@@ -102,7 +102,7 @@ def test_a_region_without_any_demand_is_suspended(definition: Any) -> None:
         assert outcomes[name].evaluated_rows == 0
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 @pytest.mark.parametrize("name", sorted(set(company.tables()) - {"lead_time_profile"}))
 def test_a_table_of_nulls_is_suspended(name: str, definition: Any) -> None:
     valid = case()

@@ -24,7 +24,7 @@ def test_a_suite_passes_on_the_tiny_company(name: str, previous_exists: bool, de
     assert verdict.evaluated_rows > 0
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 @pytest.mark.parametrize(("name", "fact", "spoil"), SPOILS, ids=_ids(SPOILS))
 def test_an_expectation_fails_on_a_spoiled_copy(name: str, fact: str, spoil: Spoil, definition: Any) -> None:
     verdict = judged(STAGE[name], spoil.change(case()), definition)
@@ -61,7 +61,7 @@ def test_the_least_number_of_expectations_is_that_of_the_suite(previous_exists: 
         assert stage.min_expectations(valid) == len(stage.suite(valid).expectations), stage.name
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="reconciliation to the cent and unit")
 def test_the_identity_is_exact_to_a_ten_thousandth(definition: Any) -> None:
     """Control totals differ by 0.0001 of 2,000 units: a float would not see it, the gate names bucket and unit."""
     spoil = SPOILED["reconciliation"]["unbalanced_units"]

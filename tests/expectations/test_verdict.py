@@ -24,7 +24,7 @@ def test_all_expectations_met_is_a_pass() -> None:
     assert (verdict.verdict, verdict.evaluated_rows, verdict.failures) == ("pass", 12, ())
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 def test_a_failed_watch_warns_and_an_error_beside_it_suspends() -> None:
     broken = replace(WATCH, success=False, observed=3, examples=("00001|*",))
     assert _judge(GOOD, broken).verdict == "warn"
@@ -34,7 +34,7 @@ def test_a_failed_watch_warns_and_an_error_beside_it_suspends() -> None:
     assert both.observed == "rows 0; odd_rows 3 (00001|*)"
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="thresholds per stage, each seen to fail: warn, quarantine, suspend")
 def test_rows_that_are_held_out_quarantine_and_the_rest_goes_on() -> None:
     verdict = _judge(GOOD, replace(WATCH, success=False, held_out=True))
     assert verdict.verdict == "quarantine"

@@ -120,6 +120,7 @@ def test_manifest_says_what_the_release_holds(golden: Golden, release: int) -> N
 
 
 @pytest.mark.parametrize("release", range(1, 6))
+@pytest.mark.capability("3.2", part="every cycle decided on what was known at its cut-off")
 def test_demand_history_row_by_row(golden: Golden, release: int) -> None:
     regions = golden.manifest(release)["regions"]
     sheet = pd.read_csv(EXPECTED / "demand_history.csv", dtype={"adjustment_reason": str}, keep_default_na=False)
@@ -143,6 +144,7 @@ def test_demand_history_row_by_row(golden: Golden, release: int) -> None:
 
 
 @pytest.mark.parametrize("release", range(1, 6))
+@pytest.mark.capability("3.2", part="every cycle decided on what was known at its cut-off")
 def test_segment_assignment_row_by_row(golden: Golden, release: int) -> None:
     manifest = golden.manifest(release)
     sheet = pd.read_csv(EXPECTED / "segment_assignment.csv", dtype=str, keep_default_na=False)
@@ -167,7 +169,7 @@ def test_segment_assignment_row_by_row(golden: Golden, release: int) -> None:
     )
 
 
-@pytest.mark.capability("7.6")
+@pytest.mark.capability("7.6", part="a suspended region's last good rows, flagged, until it passes")
 def test_the_bad_feed_freezes_one_region_only(golden: Golden) -> None:
     flags = golden.read(
         "select region, cycle, valid_for_cycle, is_suspended, suspended_since, suspension_reason is not null as told, "
@@ -186,6 +188,7 @@ def test_the_bad_feed_freezes_one_region_only(golden: Golden) -> None:
     assert golden.read("select bool_or(is_suspended) as any_left from segment_assignment", 5).any_left.item() is False
 
 
+@pytest.mark.capability("2.2", part="reconciliation to the cent and unit")
 def test_reconciliation_by_hand(golden: Golden) -> None:
     sheet = pd.read_csv(EXPECTED / "reconciliation.csv", dtype={"cycle": str})
     columns = ["line_count", "units", "amount"]
@@ -206,7 +209,7 @@ def content_hashes(golden: Golden) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.capability("3.6")
+@pytest.mark.capability("3.6", part="equal content from any order of files and threads")
 def test_any_order_of_files_and_one_thread_give_the_same_content(
     golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +229,7 @@ def test_any_order_of_files_and_one_thread_give_the_same_content(
         assert not different, f"release {number}: {different}"
 
 
+@pytest.mark.capability("3.6", part="a published class reproduced bit for bit")
 def test_replay_of_every_release_is_bit_identical(golden: Golden) -> None:
     for release_id in golden.releases:
         assert replay(golden.home, release_id).differences == []

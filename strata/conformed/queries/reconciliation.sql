@@ -35,6 +35,39 @@ held as (
             and i.known_from <= getvariable('known_at')
             and (i.known_to is null or i.known_to > getvariable('known_at'))
     group by all
+),
+
+place as (
+    select location_id
+    from int_location_version
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+),
+
+-- Rows of locations that no region has: no side of any region's identity, but never unsaid.
+unplaced as (
+    select
+        'unplaced' as line,
+        'orphan_location' as reason,
+        currency,
+        '?' as base_unit,
+        count(*) as line_count,
+        sum(quantity) as units,
+        sum(net_amount) as amount
+    from (
+        select coalesce(location_id, '?') as location_id, currency, quantity, net_amount
+        from fct_sales_line
+        where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+        union all
+        select
+            coalesce(location_id, '?'),
+            coalesce(currency, '?'),
+            coalesce(quantity, 0),
+            coalesce(net_amount, 0)
+        from fct_refused_row
+        where system = 'erp' and feed = 'sales_order_lines' and known_from <= getvariable('known_at')
+    )
+    where location_id not in (select location_id from place)
+    group by all
 )
 
 select
@@ -53,6 +86,10 @@ select
 from (
     select line, reason, bucket, currency, base_unit, line_count, units, amount
     from source
+    cross join bucket
+    union all
+    select line, reason, bucket, currency, base_unit, line_count, units, amount
+    from unplaced
     cross join bucket
     union all
     select line, reason, bucket, currency, base_unit, line_count, units, amount from held

@@ -43,6 +43,7 @@ def slow(units: list[float], observed: list[bool]) -> tuple[float, float, int]:
 
 @given(matrices, st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.capability("3.1", part="Syntetos-Boylan classes")
 def test_every_series_agrees_with_a_slow_second_computation(units: np.ndarray, seed: int) -> None:
     observed = np.random.default_rng(seed).random(units.shape) < 0.7
     result = interval_and_size(units.astype(float), observed)

@@ -73,6 +73,7 @@ def test_the_frame_fits_the_declared_table_with_nulls_where_nothing_is_known() -
     assert third["lifecycle_state"] == "intro"
 
 
+@pytest.mark.capability("2.5", part="stock-out periods are censored demand, not zero demand")
 def test_an_empty_shelf_does_not_make_an_item_dead_or_variable() -> None:
     units = np.array([[6, 6, 6, 6, 6, 6, 0, 0, 0, 0, 0, 0.0]])
     empty = np.zeros(units.shape, dtype=bool)

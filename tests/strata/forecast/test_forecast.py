@@ -56,6 +56,7 @@ def test_one_row_per_series_and_period_ahead_in_the_declared_columns() -> None:
     assert np.isfinite(quantiles).all() and (quantiles >= 0).all() and (np.diff(quantiles, axis=1) >= 0).all()
 
 
+@pytest.mark.capability("5.1", part="SES, seasonal naive, Croston, SBA and TSB by demand class")
 def test_the_methods_are_the_ones_named() -> None:
     units = history(20, 0.5)
     found = run(units, keys({}, {"demand_class": "intermittent"})).groupby("sku_id").first()

@@ -32,6 +32,7 @@ def test_quantiles_are_finite_not_negative_and_rising(kind: Any, mean: float, ra
 
 
 @pytest.mark.parametrize("kind", ["gamma", "negative_binomial"])
+@pytest.mark.capability("5.1", part="quantiles for every series, intermittent ones too")
 def test_simulated_demand_falls_below_its_quantiles_as_often_as_promised(kind: Any) -> None:
     rng = np.random.default_rng(5)
     draws = rng.gamma(4, 2.5, 50_000) if kind == "gamma" else rng.negative_binomial(10 / 1.5, 0.4, 50_000)

@@ -34,6 +34,7 @@ def test_croston_and_sba_of_the_worked_example() -> None:
 
 @needs_oracle
 @pytest.mark.parametrize("series", SERIES)
+@pytest.mark.capability("5.1", part="SES, seasonal naive, Croston, SBA and TSB by demand class")
 def test_methods_equal_tsintermittent(series: str) -> None:
     """Croston and SBA with its `naive` start, TSB with its `mean` start, SES started at the first value."""
     r = json.loads((ORACLE / "tsintermittent_results.json").read_text())
@@ -53,6 +54,7 @@ def test_methods_equal_tsintermittent(series: str) -> None:
 
 @needs_oracle
 @pytest.mark.parametrize("series", [*SERIES, "AirPassengers"])
+@pytest.mark.capability("5.1", part="SES, seasonal naive, Croston, SBA and TSB by demand class")
 def test_methods_equal_statsforecast(series: str) -> None:
     """CrostonClassic, CrostonSBA and SES at 0.1; its TSB starts the probability otherwise (docs): left out."""
     found = json.loads((ORACLE / "statsforecast_intermittent.json").read_text())

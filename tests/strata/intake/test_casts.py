@@ -23,7 +23,7 @@ def landed(home: Home, *lines: str, contract: Contract = SALES, **options: Any) 
     return extract
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="strict readers and types, idempotent intake, refusals by row")
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
@@ -234,7 +234,7 @@ def test_values_that_misfit_the_format_of_the_contract(tmp_path: Path, column: s
     assert extract.reasons == {reason: 1}
 
 
-@pytest.mark.capability("2.4")
+@pytest.mark.capability("2.4", part="known time of every row")
 def test_known_from_is_the_extraction_and_on_a_first_load_the_business_time_and_lag(tmp_path: Path) -> None:
     home = Home(tmp_path)
     lines = [sale(ordered_at="2017-03-01T10:00:00Z"), sale(order_line="2", ordered_at="2017-03-31T23:00:00Z")]

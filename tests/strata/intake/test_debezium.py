@@ -58,7 +58,7 @@ def told(home: Home, *columns: str) -> list[tuple[Any, ...]]:
     return [tuple(row[column] for column in columns) for row in landed_rows(home)]
 
 
-@pytest.mark.capability("2.4")
+@pytest.mark.capability("2.4", part="Debezium envelope: ordered by source position, deletes honoured")
 def test_create_update_delete_and_snapshot_reads_become_upserts_and_deletes(tmp_path: Path) -> None:
     home = Home(tmp_path)
     read = event("r", 99, after={**LINE, "po_id": "P0"})
@@ -77,7 +77,7 @@ def test_create_update_delete_and_snapshot_reads_become_upserts_and_deletes(tmp_
     assert (batch.first_position, batch.last_position) == (99, 102)
 
 
-@pytest.mark.capability("2.4")
+@pytest.mark.capability("2.4", part="Debezium envelope: ordered by source position, deletes honoured")
 def test_b48_changes_at_one_position_are_ordered_by_the_file_and_by_a_sequence_where_there_is_one(
     tmp_path: Path,
 ) -> None:
@@ -139,7 +139,7 @@ def test_bad_rows_are_refused_alone_and_a_delete_needs_its_key_only(tmp_path: Pa
     assert (extract.rows, extract.reasons) == (2, {"out_of_range": 1})
 
 
-@pytest.mark.capability("2.4")
+@pytest.mark.capability("2.4", part="Debezium envelope: ordered by source position, deletes honoured")
 @pytest.mark.parametrize(
     ("bad", "reason", "words"),
     [

@@ -44,7 +44,7 @@ def test_an_accepted_extract_leaves_rows_record_and_refused_rows(tmp_path: Path)
     assert (home.quarantine / "erp/sales_order_lines" / batch.batch_id / "rows.jsonl").is_file()
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="strict readers and types, idempotent intake, refusals by row")
 def test_b28_the_same_content_again_under_any_name_changes_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path)
     drop(home.landing, {"a.csv": TWO}, 2)

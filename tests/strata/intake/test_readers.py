@@ -43,7 +43,7 @@ def jsonl(*rows: Any) -> bytes:
     return "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows).encode()
 
 
-@pytest.mark.capability("2.2")
+@pytest.mark.capability("2.2", part="strict readers and types, idempotent intake, refusals by row")
 @pytest.mark.parametrize(
     ("files", "rows", "reason", "words"),
     [

@@ -29,7 +29,7 @@ def profile_of(lines: pd.DataFrame) -> pd.DataFrame:
     return lead_time_profile(lines, rule=RULE, partition=Partition("EAST", "2017-05"), scheme_version="t")
 
 
-@pytest.mark.capability("4.2")
+@pytest.mark.capability("4.2", part="lead time from orders and receipts, by lane")
 def test_partial_receipts_are_weighted_by_their_quantity() -> None:
     """10 units after 4 days and 30 after 12: (10 x 4 + 30 x 12) / 40 = 10 days."""
     lines = line_lead_times(orders(("p1", "s1", "d1", 40, "open")), receipts(("p1", 4, 10), ("p1", 12, 30)))
@@ -76,7 +76,7 @@ def test_profile_rolls_up_and_fits_its_table() -> None:
     assert at.loc[("s3", "d1"), "receipts"] == 0 and np.isnan(at.loc[("s3", "d1"), "mean_days"])
 
 
-@pytest.mark.capability("4.2")
+@pytest.mark.capability("4.2", part="lead time from orders and receipts, by lane")
 def test_the_ladder_falls_from_lane_to_none() -> None:
     given_ = orders(
         *[

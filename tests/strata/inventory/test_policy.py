@@ -47,7 +47,7 @@ def test_variance_over_a_random_lead_time() -> None:
     assert np.sqrt(span_variance(100.0, 20.0, 9.0, 2.0)) == pytest.approx(208.8061, abs=1e-4)
 
 
-@pytest.mark.capability("4.2")
+@pytest.mark.capability("4.2", part="reorder point over lead time and review, lot rules kept")
 def test_a_row_is_what_its_formula_says() -> None:
     """RS, gamma: lead time 2 weeks sd 0.5, review 1 week, sixes; P mean 60, variance 3 x 16^2 + (20 x 0.5)^2."""
     row = run({}).iloc[0]

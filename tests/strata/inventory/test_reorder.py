@@ -27,12 +27,14 @@ def periodic(kind: Any, mean: float, variance: float, lead: float, review: float
     return Control(short, demand(kind, [mean * (lead + review)], [variance * (lead + review)]), np.array([float(lot)]))
 
 
+@pytest.mark.capability("4.1", part="cycle service level: normal, gamma, negative binomial")
 def test_safety_stock_for_a_cycle_service_level() -> None:
     """methods.md fixture: z sigma, SS 343.4555, ROP 1243.4555."""
     point = solve_reorder_point(continuous("normal", 900, 208.8061**2, 400), metric="csl", target=0.95)
     assert point[0] == pytest.approx(1243.4555, abs=2e-4)
 
 
+@pytest.mark.capability("4.1", part="fill rate: normal, gamma, negative binomial, undershoot included")
 def test_safety_stock_for_a_fill_rate_by_the_exact_formula() -> None:
     """Exact formula Q (1 - beta) = ESC(s) - ESC(s + Q): k 1.378454 (the shortcut without ESC(s + Q): 1.380005)."""
     point = solve_reorder_point(continuous("normal", 900, 43600, 400), metric="fill_rate", target=0.98)
@@ -203,6 +205,7 @@ def simulated(
 
 @pytest.mark.parametrize("lot", [1.0, 60.0])
 @pytest.mark.parametrize("kind", ["normal", "gamma", "negative_binomial", "poisson"])
+@pytest.mark.capability("4.1", part="fill rate: normal, gamma, negative binomial, undershoot included")
 def test_simulated_service_reproduces_the_formula(kind: Any, lot: float) -> None:
     lead, review, variance = 10, 7, {"normal": 0.5, "poisson": 3.0}.get(kind, 12.0)
     family = "negative_binomial" if kind == "poisson" else kind

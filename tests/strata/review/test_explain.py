@@ -39,6 +39,7 @@ def lines(
     return explain(ASSIGNMENT | (assignment or {}), PROFILE | (profile or {}), previous, policies or [], scheme=SCHEME)
 
 
+@pytest.mark.capability("2.6", part="why an item has its class, in words")
 def test_the_whole_text_of_an_ordinary_item() -> None:
     assert lines(policies=[POLICY]) == [
         "S1 in region EMEA, cycle 2026-06: segment BX; the cycle before: BX. Decided by scheme 2017.1 on what was "

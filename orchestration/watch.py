@@ -1,0 +1,96 @@
+"""What becomes of runs: a run whose process died is ended, a failed one is told of, an alert is sent until it arrives.
+
+Belongs here: looking after runs and the outbox. Does not: starting runs (`orchestration.sensors`).
+
+Dagster's own failure sensors tell at most once; this one looks back, and the outbox keeps one alert per run.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from strata.governance.alerts import FileSink
+from strata.governance.store import GovernanceStore
+from strata.home import Home
+
+STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+OVERLAP = timedelta(minutes=5)
+FIRST_LOOK_BACK = timedelta(days=1)
+
+
+def watch(home: Home) -> dg.SensorDefinition:
+    """The sensor that looks after the runs of one company."""
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Ends runs whose process died, puts failed runs into the outbox, delivers what is in it.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        since = datetime.fromisoformat(context.cursor) - OVERLAP if context.cursor else now - FIRST_LOOK_BACK
+        store = GovernanceStore(home)
+        ended = end_dead_runs(context.instance)
+        told = enqueue_failures(context.instance, store, since)
+        sent = store.deliver_alerts(FileSink(home))
+        return dg.SensorResult(
+            skip_reason=f"{ended} dead runs ended, {told} failed runs put into the outbox; {sent.delivered} alerts "
+            f"delivered, {sent.failed} to be tried again, {sent.dead} given up",
+            cursor=now.isoformat(),
+        )
+
+    return alerts
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> int:
+    """Fail runs whose process is gone: Dagster itself would hold them for started until their longest time is over."""
+    ended = 0
+    for run in instance.get_runs(dg.RunsFilter(statuses=STARTED)):
+        pid = _process_of(instance, run.run_id)
+        if pid is None or _is_alive(pid):
+            continue
+        again = instance.get_run_by_id(run.run_id)  # it may have ended well between the two looks
+        if again is not None and again.status in STARTED:
+            instance.report_run_failed(
+                again, f"process {pid} of the run is gone; nothing of it is a candidate or release"
+            )
+            ended += 1
+    return ended
+
+
+def _process_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    found = None
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
+        if pid is not None:
+            found = int(str(pid.value))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # A killed child keeps its number until its parent asks for it.
+    status = Path(f"/proc/{pid}/stat")
+    return not status.is_file() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def enqueue_failures(instance: dg.DagsterInstance, store: GovernanceStore, since: datetime) -> int:
+    """Put every run that failed since a moment into the outbox, each once; how many are new there."""
+    told = 0
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)):
+        errors = [entry.message for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)]
+        payload = {
+            "job": run.job_name,
+            "partition": run.tags.get("dagster/partition"),
+            "error": errors[-1] if errors else "no failure event",
+        }
+        told += store.enqueue_alert("run_failed", f"run:{run.run_id}", payload)
+    return told
