@@ -10,8 +10,17 @@ from orchestration.resources import Workspace
 from strata.conformed import history, profile
 from strata.partition import Partition
 
+SNAPSHOT = (
+    "fct_promotion",
+    "fct_refused_row",
+    "fct_sales_line",
+    "fct_stock_snapshot",
+    "int_item_version",
+    "int_location_version",
+)
 
-def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+
+def make(grid: Grid) -> list[dg.AssetsDefinition]:
     """The assets of this stage."""
 
     @dg.multi_asset(
@@ -24,7 +33,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 description="Accepted less quarantined less excluded equals demand history, to the cent and unit."
             ),
         },
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in snapshot],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in SNAPSHOT],
         partitions_def=grid.region_cycle,
     )
     def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[pa.Table, pa.Table]:
@@ -33,6 +42,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         ins={"demand_history": dg.AssetIn(partition_mapping=grid.same)},
+        deps=[dg.AssetDep("int_item_version", partition_mapping=grid.whole)],
         partitions_def=grid.region_cycle,
     )
     def demand_profile(context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path) -> pa.Table:

@@ -10,12 +10,15 @@ from orchestration.resources import Workspace
 from strata.conformed import supply
 from strata.partition import Partition
 
+LEAD_TIMES = ("fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
+ITEMS = ("int_item_version", "int_supplier_item_version")
 
-def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+
+def make(grid: Grid) -> list[dg.AssetsDefinition]:
     """The assets of this stage."""
 
     @dg.asset(
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in snapshot],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in LEAD_TIMES],
         partitions_def=grid.region_cycle,
     )
     def lead_time_profile(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
@@ -27,6 +30,7 @@ def make(grid: Grid, snapshot: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
             name: dg.AssetIn(partition_mapping=grid.same)
             for name in ("demand_forecast", "demand_profile", "segment_assignment", "lead_time_profile")
         },
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in ITEMS],
         partitions_def=grid.region_cycle,
     )
     def inventory_policy(

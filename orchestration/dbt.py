@@ -75,6 +75,9 @@ class StrataDbtTranslator(DagsterDbtTranslator):
             return dg.AssetKey(dbt_resource_props["name"])
         return super().get_asset_key(dbt_resource_props)
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return str(dbt_resource_props["description"])  # without the SQL, which dagster-dbt puts below it
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         # One group per pass: the facts that are conformed and the tables of a release are both marts to dbt, but the
         # decisions lie between them.

@@ -22,7 +22,6 @@ from orchestration.resources import Workspace
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
 from orchestration.watch import watch
-from strata.conformed.build import SNAPSHOT_KEYS
 from strata.home import Home
 
 OWNERS = {
@@ -54,12 +53,11 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         collect=lambda context: marts_request(shared, context.partition_key, context.run.run_id),
     )
     landed = landing.make(contracts(home).values(), ACCEPTED_CHECK, lambda log: receive(home, log))
-    snapshot = [dg.AssetKey(name) for name in SNAPSHOT_KEYS]
     stages = {
-        "demand": demand.make(grid, snapshot),
+        "demand": demand.make(grid),
         "segmentation": segmentation.make(grid),
         "forecast": forecast.make(grid),
-        "inventory": inventory.make(grid, snapshot),
+        "inventory": inventory.make(grid),
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }

@@ -8,6 +8,9 @@ RECEIVE = "receive_extracts"
 CONFORM = "conform_extracts"
 DECIDE = "decide"
 PUBLISH = "publish"
+# What runs that nobody started by hand are tagged with: the work they do, by which it is known again; their region.
+CONTENT_TAG = "strata/content"
+REGION_TAG = "strata/region"
 
 
 def jobs(

@@ -60,8 +60,9 @@ def _delivered(
     newest = max((batch.manifest.extracted_at for batch in accepted), default=None)
     # A refusal stands until a younger extract was accepted; without a readable manifest, until its folder is deleted.
     standing = [r for r in refused if newest is None or r["extracted_at"] is None or r["extracted_at"] > newest]
+    key = dg.AssetKey(feed)
     return dg.MaterializeResult(
-        asset_key=dg.AssetKey(feed),
+        asset_key=key,
         data_version=dg.DataVersion(sha256_json(sorted(batch.batch_id for batch in accepted))[:16]),
         metadata={
             "dagster/row_count": sum(batch.accepted_rows for batch in accepted),
@@ -72,10 +73,14 @@ def _delivered(
         },
         check_results=[
             dg.AssetCheckResult(
+                asset_key=key,
                 check_name=ACCEPTED_CHECK,
                 passed=not standing,
                 severity=dg.AssetCheckSeverity.ERROR,
-                metadata={r["batch_id"][:12]: f"{r['reason']}: {r['advice']} ({r['folder']})" for r in standing},
+                metadata={
+                    "refused_extracts": len(standing),
+                    **{r["batch_id"][:12]: f"{r['reason']}: {r['advice']} ({r['folder']})" for r in standing},
+                },
             )
         ],
     )

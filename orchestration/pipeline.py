@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 import pyarrow as pa
@@ -126,6 +126,7 @@ def run(
 
     Raises:
         RestatementNeedsApproval: `publish` with `as_known` `now`.
+        GovernanceError: the home was not initialised.
         dg.Failure, or the error of the stage that failed.
     """
     if publish and as_known == "now":
@@ -135,6 +136,7 @@ def run(
     chosen = [checked_region(region) for region in regions] if regions else home.calendar().region_codes
     stages, decided, releases = Stages(), [], []
     store = GovernanceStore(home)
+    store.profile()  # says so where the home was never initialised
     with instance(home) as ready:
         with stages.timed("conform"):
             progress("conform")
@@ -186,7 +188,14 @@ def _publish(
         # Every region failed its gates: the release stays; suspensions and alerts are written by the publisher.
         result = publish_cycle(Workspace(root=str(home.root)), cycle, f"publish-{uuid.uuid4().hex}")
         return Published(cycle, result.outcome, result.release_id, result.reasons)
-    run = execute(job, ready, cycle, _log(home))
+    try:
+        run = execute(job, ready, cycle, _log(home))
+    except dg.Failure as failure:
+        if "outcome" not in failure.metadata:
+            raise
+        # The publisher said no, which is an answer; the run is shown as failed, because nothing was published.
+        told: dict[str, Any] = {name: value.value for name, value in failure.metadata.items()}
+        return Published(cycle, str(told["outcome"]), None, tuple(told["reasons"]))
     metadata = run.asset_materializations_for_node("release")[-1].metadata
     return Published(cycle, str(metadata["outcome"].value), str(metadata["release_id"].value), ())
 

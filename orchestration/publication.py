@@ -67,6 +67,7 @@ def _metadata(result: PublishResult) -> Mapping[str, str | list[str]]:
     return {
         "outcome": result.outcome,
         "release_id": result.release_id or "-",
+        "reasons": list(result.reasons),
         "suspended_regions": list(result.suspended),
         "regions": ", ".join(f"{r.region}: {r.kind} {r.cycle or '-'} ({r.why})" for r in result.plan.regions),
     }

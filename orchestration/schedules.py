@@ -4,10 +4,9 @@ from datetime import UTC
 
 import dagster as dg
 
-from orchestration.jobs import DECIDE
+from orchestration.jobs import CONTENT_TAG, DECIDE, REGION_TAG
 from orchestration.partitions import partition_key
 from orchestration.resources import newest_snapshot
-from orchestration.sensors import CONTENT_TAG, REGION_TAG
 from orchestration.touched import newest_decided, open_cycles
 from strata.home import Home
 from strata.partition import Partition, shifted

@@ -8,6 +8,7 @@ Belongs here: asking for runs. Does not: which partitions news touches (`orchest
 (`orchestration.watch`).
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.dbt import DBT_PROJECT
-from orchestration.jobs import DECIDE, PUBLISH, RECEIVE
+from orchestration.jobs import CONTENT_TAG, DECIDE, PUBLISH, RECEIVE, REGION_TAG
 from orchestration.partitions import partition_key
 from orchestration.resources import newest_snapshot
 from orchestration.touched import newest_decided, open_cycles, touched_partitions
@@ -26,12 +27,12 @@ from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.batches import accepted_batches
-from strata.intake.land import pending
+from strata.intake.land import REFUSAL_NAME, pending
+from strata.intake.manifest import batch_id, parse_manifest, read_manifest_bytes
+from strata.intake.reasons import RefusedExtractError
 from strata.partition import cycle_range
 
 ATTEMPTS = 3
-CONTENT_TAG = "strata/content"
-REGION_TAG = "strata/region"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -58,13 +59,7 @@ def sensors(home: Home) -> list[dg.SensorDefinition]:
             return dg.SkipReason(f"nothing new in {home.landing}; all {len(accepted)} accepted extracts are conformed")
         if _runs(context, RECEIVE, {"dagster/sensor_name": "landing"}, UNFINISHED):
             return dg.SkipReason("a landing is under way; what it does not take is asked for after it")
-        content = sha256_json(
-            {
-                "accepted": accepted,
-                "waiting": [_looks(folder) for folder in waiting],
-                "dbt": project_sha256(DBT_PROJECT),
-            }
-        )[:16]
+        content = _content(home, waiting, accepted)
         return _ask(context, [_Work(RECEIVE, content)])
 
     @dg.sensor(
@@ -77,7 +72,9 @@ def sensors(home: Home) -> list[dg.SensorDefinition]:
     def snapshot(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if not any(home.conformed.glob("*/snapshot.json")):
             return dg.SkipReason("nothing was conformed yet")
-        newest = newest_snapshot(home)
+        newest, calendar = newest_snapshot(home), home.calendar()
+        # Looked at first: a run that ends now has its candidate by the time that the partitions are looked at.
+        busy = {r for r in calendar.region_codes if _runs(context, DECIDE, {REGION_TAG: r}, UNFINISHED)}
         work = [
             _Work(
                 DECIDE,
@@ -86,7 +83,7 @@ def sensors(home: Home) -> list[dg.SensorDefinition]:
                 {REGION_TAG: partition.region},
             )
             for partition in touched_partitions(home, newest, datetime.now(UTC))
-            if not _runs(context, DECIDE, {REGION_TAG: partition.region}, UNFINISHED)
+            if partition.region not in busy
         ]
         if not work:
             return dg.SkipReason(f"snapshot {newest.snapshot_id} has no news that is not decided or being decided")
@@ -150,6 +147,24 @@ def _conformed(home: Home) -> set[str]:
     if not any(home.conformed.glob("*/snapshot.json")):
         return set()
     return {str(batch["batch_id"]) for batch in newest_snapshot(home).batches}
+
+
+def _content(home: Home, waiting: list[Path], accepted: list[str]) -> str:
+    """Identity of what a landing works on: equal before and after its extracts were accepted or refused."""
+    refused = {file.parent.name for file in home.quarantine.glob(f"*/*/*/{REFUSAL_NAME}")}
+    delivered = {_identity(folder): folder for folder in waiting}
+    again = [_looks(folder) for identity, folder in sorted(delivered.items()) if identity in refused]
+    known = sorted({*accepted, *refused, *delivered})
+    return sha256_json({"extracts": known, "again": again, "dbt": project_sha256(DBT_PROJECT)})[:16]
+
+
+def _identity(folder: Path) -> str:
+    data = b""
+    try:
+        data = read_manifest_bytes(folder)
+        return batch_id(parse_manifest(data))
+    except RefusedExtractError:
+        return hashlib.sha256(data or str(folder.resolve()).encode()).hexdigest()
 
 
 def _looks(folder: Path) -> list[list[str | int]]:

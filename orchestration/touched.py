@@ -64,8 +64,10 @@ def touched_partitions(home: Home, snapshot: Snapshot, now: datetime) -> list[Pa
     cycles = open_cycles(calendar, now)
     decided = {region: newest_decided(home, region, cycles) for region in calendar.region_codes}
     wanted: dict[str, set[str]] = {}
-    for batch_id, firsts in _unseen(snapshot, calendar, cycles, decided).items():
-        for region in _regions(home, snapshot, batch_id) & set(firsts):
+    unseen = _unseen(snapshot, calendar, cycles, decided)
+    accepted = {batch.batch_id: batch for batch in accepted_batches(home)} if unseen else {}
+    for batch_id, firsts in unseen.items():
+        for region in _regions(home, snapshot, accepted.get(batch_id)) & set(firsts):
             wanted.setdefault(region, set()).add(firsts[region])
     found = [Partition(region, _next(decided[region], firsts)) for region, firsts in wanted.items()]
     return sorted(found, key=lambda partition: (partition.cycle, partition.region))
@@ -96,10 +98,9 @@ def _next(decided: Decided | None, firsts: set[str]) -> str:
     return decided.cycle if min(firsts) <= decided.cycle else shifted(decided.cycle, 1)
 
 
-def _regions(home: Home, snapshot: Snapshot, batch_id: str) -> frozenset[str]:
+def _regions(home: Home, snapshot: Snapshot, batch: Batch | None) -> frozenset[str]:
     """Regions that a batch brings news of; all of them where that cannot be told."""
     everywhere = frozenset(home.calendar().region_codes)
-    batch = next((batch for batch in accepted_batches(home) if batch.batch_id == batch_id), None)
     contract = load_contracts(home.config / "feeds").get((batch.system, batch.feed)) if batch else None
     if batch is None or contract is None or contract.full_means == "state":
         return everywhere  # what a state no longer holds has ended, wherever it was

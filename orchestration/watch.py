@@ -18,6 +18,9 @@ from strata.home import Home
 STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 OVERLAP = timedelta(minutes=5)
 FIRST_LOOK_BACK = timedelta(days=1)
+LONGEST_ERROR = 2000
+# What Dagster says of a run that it ends itself; the reason is in the event before.
+FROM_OUTSIDE = "This run has been marked as failed"
 
 
 def watch(home: Home) -> dg.SensorDefinition:
@@ -86,11 +89,25 @@ def enqueue_failures(instance: dg.DagsterInstance, store: GovernanceStore, since
     """Put every run that failed since a moment into the outbox, each once; how many are new there."""
     told = 0
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since)):
-        errors = [entry.message for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)]
         payload = {
             "job": run.job_name,
             "partition": run.tags.get("dagster/partition"),
-            "error": errors[-1] if errors else "no failure event",
+            "error": _cause(instance, run.run_id),
         }
         told += store.enqueue_alert("run_failed", f"run:{run.run_id}", payload)
     return told
+
+
+def _cause(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What the first step that failed said; where none did, why the run ended."""
+    steps = [entry.get_dagster_event() for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
+    for event in steps:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return f"{event.step_key}: {error.message.strip()}"[:LONGEST_ERROR]
+    kinds = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.ENGINE_EVENT}
+    said = [str(entry.get_dagster_event().message) for entry in instance.all_logs(run_id, of_type=kinds)]
+    why = [text for text in said if not text.startswith(FROM_OUTSIDE)]
+    return (why[-1] if why else "no failure event")[:LONGEST_ERROR]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -119,7 +120,7 @@ def run(
     report = pipeline.run(
         home,
         _cycles(home, cycle),
-        regions=None if region == "all" else [region],
+        regions=_regions(home, region),
         as_known=as_known,  # type: ignore[arg-type]
         publish=publish,
         progress=progress,
@@ -178,16 +179,54 @@ def demo(
     _raise_refused(report)
 
 
-def dev(context: typer.Context) -> None:
-    """The Dagster UI of this home, on loopback."""
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI on 127.0.0.1.")] = 3000,
+) -> None:
+    """The Dagster UI of this home with its sensors, on loopback only; Ctrl-C ends all of it."""
     from orchestration.pipeline import initialise
+    from strata.governance.lock import exclusive_lock
 
     home: Home = context.obj
-    initialise(home, profile="trial")
-    workspace = REPOSITORY / "workspace.yaml"
-    environment = {**os.environ, "DAGSTER_HOME": str(home.dagster), "STRATA_HOME": str(home.root)}
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(workspace), "-h", "127.0.0.1"]
-    raise SystemExit(subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode)
+    initialise(home, profile=_profile(home))  # type: ignore[arg-type]
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home.dagster),
+        "STRATA_HOME": str(home.root),
+        # It recommends another tool, which needs this one.
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
+    }
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(REPOSITORY / "workspace.yaml")]
+    # One daemon per home: two would tick every sensor twice.
+    with exclusive_lock(home.dagster / "dev.lock", "strata dev", wait_seconds=1.0):
+        say(f"Home {home.root}, UI http://127.0.0.1:{port}; drop extracts into {home.landing}/<system>/<feed>/")
+        raise SystemExit(_until_stopped([*command, "-h", "127.0.0.1", "-p", str(port)], environment))
+
+
+def _profile(home: Home) -> str:
+    from strata.governance.records import GovernanceError
+    from strata.governance.store import GovernanceStore
+
+    try:
+        return GovernanceStore(home).profile()
+    except GovernanceError:
+        return "trial"
+
+
+def _until_stopped(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command until it ends or this process is told to stop, however this process was started."""
+
+    def stop(number: int, frame: object) -> None:
+        process.send_signal(signal.SIGINT)
+
+    # Set before the start: a child inherits ignored signals (those of a shell's background job) but no handlers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    # A session of its own, so that Ctrl-C reaches it once, through `stop`.
+    process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return process.wait()
 
 
 def _raise_refused(report: Any) -> None:
@@ -210,10 +249,22 @@ def _cycles(home: Home, text: str | None) -> list[str]:
 
         return [newest_known_cycle(home)]
     first, separator, last = text.partition("..")
-    cycles = cycle_range(first, last if separator else first)
+    try:
+        cycles = cycle_range(first, last if separator else first)
+    except ValueError as error:
+        raise typer.BadParameter(f"--cycle {text}: {error}") from error
     if not cycles:
         raise typer.BadParameter(f"--cycle {text}: the last cycle is before the first")
+    if cycles[0] < home.calendar().first_cycle:
+        raise typer.BadParameter(f"--cycle {text}: the first cycle of this home is {home.calendar().first_cycle}")
     return cycles
+
+
+def _regions(home: Home, text: str) -> list[str] | None:
+    known = home.calendar().region_codes
+    if text != "all" and text not in known:
+        raise typer.BadParameter(f"--region {text}: regions.yml has {', '.join(known)}")
+    return None if text == "all" else [text]
 
 
 def _report_json(report: Any) -> dict[str, Any]:

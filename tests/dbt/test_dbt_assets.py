@@ -12,6 +12,14 @@ from strata.home import Home
 from tests.dbt.batches import EMPTIES
 from tests.dbt.conftest import Conformed
 
+# The facts are marts to dbt, but they are conformed before anything is decided.
+GROUPS = {
+    "stg_erp__items": "staging",
+    "int_item_version": "conformed",
+    "fct_sales_line": "conformed",
+    "dim_item": "marts",
+}
+
 
 def never(context: dg.AssetExecutionContext) -> MartsRequest:
     raise AssertionError("nothing is materialized here")
@@ -68,8 +76,8 @@ def test_assets_are_named_grouped_and_owned(conformed: Conformed, manifest_path:
     specs = {spec.key.to_user_string(): spec for spec in [*conform.specs, *marts.specs]}
     assert set(specs) > {*SNAPSHOT_KEYS, *MARTS}
     assert specs["int_item_version"].owners == ["team:master-data"]
-    groups = {name: specs[name].group_name for name in ("stg_erp__items", "int_item_version", "dim_item")}
-    assert groups == {"stg_erp__items": "staging", "int_item_version": "intermediate", "dim_item": "marts"}
+    groups = {name: specs[name].group_name for name in GROUPS}
+    assert groups == GROUPS
     assert all(spec.owners for spec in specs.values())
     assert conform.partitions_def is None
     assert marts.partitions_def == grid.cycles

@@ -102,6 +102,11 @@ def initialise(root: Path, profile: str = "trial") -> Home:
     return home
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """A folder with everything in it; parents are made."""
+    shutil.copytree(source, target)
+
+
 def copy_of(home: Home, root: Path) -> Home:
     """A home of its own that stands where another one stood."""
     shutil.copytree(home.root, root)

@@ -68,7 +68,11 @@ BAD: list[tuple[str, object, str]] = [
     ("class_level", "site", "class_level"),
     ("buckets.classification", "quarter", "buckets.classification"),
     ("buckets.planning_periods", 1, "buckets.planning_periods"),
-    ("exclusions", [{"name": "Bad Name", "column": "family", "values": ["x"], "rationale": REASON}], "exclusions.0.name"),
+    (
+        "exclusions",
+        [{"name": "Bad Name", "column": "family", "values": ["x"], "rationale": REASON}],
+        "exclusions.0.name",
+    ),
     ("exclusions", [{"name": "ok", "column": "price", "values": ["x"], "rationale": REASON}], "exclusions.0.column"),
     ("exclusions", [{"name": "ok", "column": "family", "values": [], "rationale": REASON}], "exclusions.0.values"),
     ("value.basis", "volume", "value.basis"),
@@ -126,7 +130,9 @@ def test_every_cell_needs_a_policy_or_none_with_a_reason(tmp_path: Path, cell: s
     load_scheme(written(tmp_path, changed(f"policies.{cell}", {"policy_type": "none", "rationale": REASON})))
 
 
-@pytest.mark.parametrize("part", [name for name, value in SHIPPED.items() if isinstance(value, dict) and name != "policies"])
+@pytest.mark.parametrize(
+    "part", [name for name, value in SHIPPED.items() if isinstance(value, dict) and name != "policies"]
+)
 def test_numbers_without_a_reason_do_not_load(tmp_path: Path, part: str) -> None:
     with pytest.raises(ValueError, match=f"{part}.rationale: Field required"):
         load_scheme(written(tmp_path, changed(f"{part}.rationale", ...)))
@@ -203,7 +209,7 @@ def test_white_space_and_key_order_do_not_make_another_scheme(tmp_path: Path) ->
 
 
 @given(st.floats(0.5, 1, exclude_max=True))
-def test_every_fraction_loads(tmp_path_factory: pytest.TempPathFactory, target: float) -> None:
+def test_every_fraction_loads(target: float) -> None:
     Scheme.model_validate(changed("policies.AX", rs(target)))
 
 

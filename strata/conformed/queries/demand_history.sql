@@ -44,13 +44,22 @@ promotion as (
     where f.known_from <= getvariable('known_at') and (f.known_to is null or f.known_to > getvariable('known_at'))
 ),
 
-stockout as (
+-- A count says how many of the days since the one before were without stock, not which: they are spread evenly over
+-- the days it covers, so that a count taken on a Monday speaks of the week before, and one over a month end of both.
+covered as (
     select
         s.sku_id,
         s.location_id,
+        s.stockout_days,
+        s.days_covered,
+        s.snapshot_date,
+        s.snapshot_date - cast(s.days_covered - 1 as integer) as first_day,
         b.bucket,
-        cast(date_trunc(b.bucket, s.snapshot_date) as date) as period_start,
-        sum(s.stockout_days) as stockout_days
+        cast(unnest(generate_series(
+            date_trunc(b.bucket, s.snapshot_date - cast(s.days_covered - 1 as integer)),
+            cast(s.snapshot_date as timestamp),
+            case b.bucket when 'day' then interval 1 day when 'week' then interval 7 day else interval 1 month end
+        )) as date) as period_start
     from fct_stock_snapshot as s
     inner join pair as p on s.sku_id = p.sku_id and s.location_id = p.location_id
     cross join bucket as b
@@ -58,6 +67,26 @@ stockout as (
         s.stockout_days > 0
         and s.known_from <= getvariable('known_at')
         and (s.known_to is null or s.known_to > getvariable('known_at'))
+),
+
+stockout as (
+    select
+        sku_id,
+        location_id,
+        bucket,
+        period_start,
+        sum(cast(
+            stockout_days * (1 + date_diff(
+                'day',
+                greatest(first_day, period_start),
+                least(snapshot_date, case bucket
+                    when 'day' then period_start
+                    when 'week' then period_start + 6
+                    else last_day(period_start)
+                end)
+            )) / days_covered as decimal(18, 6)
+        )) as stockout_days
+    from covered
     group by all
 ),
 

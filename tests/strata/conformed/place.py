@@ -1,0 +1,124 @@
+"""A snapshot written by hand, row by row, and the view of one partition on it: what the queries of a partition read."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from strata.calendar import Calendar
+from strata.conformed.build import SNAPSHOT_KEYS, Snapshot, TableContent
+from strata.conformed.history import View
+from strata.durable import write_parquet
+from strata.home import REPOSITORY
+from strata.partition import Partition
+from strata.scheme.model import Scheme
+from strata.strict_yaml import load_yaml
+
+MONEY = pa.decimal128(18, 4)
+MOMENT = pa.timestamp("us", tz="UTC")
+COLUMNS: dict[str, dict[str, pa.DataType]] = {
+    "int_item_version": {
+        "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
+        "standard_cost": MONEY, "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
+    },
+    "int_location_version": {"location_id": pa.string(), "region": pa.string()},
+    "fct_sales_line": {
+        "order_id": pa.string(), "order_line": pa.int64(), "sku_id": pa.string(), "location_id": pa.string(),
+        "ordered_at": MOMENT, "quantity": MONEY, "unit": pa.string(), "net_amount": MONEY, "currency": pa.string(),
+        "line_type": pa.string(),
+    },
+    "fct_promotion": {
+        "sku_id": pa.string(), "location_id": pa.string(), "starts_on": pa.date32(), "ends_on": pa.date32(),
+    },
+    "fct_stock_snapshot": {
+        "sku_id": pa.string(), "location_id": pa.string(), "snapshot_date": pa.date32(),
+        "stockout_days": pa.int64(), "days_covered": pa.int64(),
+    },
+    "fct_refused_row": {
+        "system": pa.string(), "feed": pa.string(), "reason": pa.string(), "sku_id": pa.string(),
+        "location_id": pa.string(), "ordered_at": MOMENT, "quantity": MONEY, "net_amount": MONEY,
+        "currency": pa.string(),
+    },
+}  # fmt: skip
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+ITEM = {
+    "category": "GOODS", "family": "ALL", "base_unit": "EA", "standard_cost": Decimal(6), "launch_date": None,
+    "end_date": None, "status": "active",
+}  # fmt: skip
+LINE = {
+    "order_line": 1, "sku_id": "I1", "location_id": "L1", "quantity": Decimal(1), "unit": "EA",
+    "net_amount": Decimal(10), "currency": "EUR", "line_type": "sale",
+}  # fmt: skip
+REFUSED = {
+    "system": "erp", "feed": "sales_order_lines", "reason": "not_a_number", "sku_id": "I1", "location_id": "L1",
+    "ordered_at": None, "quantity": None, "net_amount": None, "currency": "EUR",
+}  # fmt: skip
+
+
+def at(text: str) -> datetime:
+    """An instant; UTC where no offset is written."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass
+class Place:
+    """One region HERE with location L1 and item I1, until told otherwise. Add rows, then take a view."""
+
+    folder: Path
+    zone: str = "Europe/Berlin"
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    scheme: dict[str, Any] = field(default_factory=lambda: load_yaml(REPOSITORY / "config" / "schemes" / "2017.1.yml"))
+    taken: int = 0
+
+    def __post_init__(self) -> None:
+        self.item("I1")
+        self.add("int_location_version", location_id="L1", region="HERE")
+
+    def add(self, table: str, known: str = "", until: str = "", **row: Any) -> None:
+        """A row of a table, known from a moment on (from the beginning) until another (for good)."""
+        version = {"known_from": at(known) if known else ALWAYS, "known_to": at(until) if until else None}
+        self.rows[table].append(row | version)
+
+    def item(self, sku_id: str, known: str = "", until: str = "", **change: Any) -> None:
+        self.add("int_item_version", known, until, sku_id=sku_id, **(ITEM | change))
+
+    def sale(self, ordered_at: str, known: str = "", until: str = "", **change: Any) -> None:
+        number = f"O{len(self.rows['fct_sales_line'])}"
+        row = {"order_id": number} | LINE | change
+        self.add("fct_sales_line", known, until, ordered_at=at(ordered_at), **row)
+
+    def refused(self, known: str = "", **change: Any) -> None:
+        self.add("fct_refused_row", known, **(REFUSED | change))
+
+    def promotion(self, starts_on: str, ends_on: str, known: str = "", **change: Any) -> None:
+        days = {"starts_on": date.fromisoformat(starts_on), "ends_on": date.fromisoformat(ends_on)}
+        self.add("fct_promotion", known, **({"sku_id": "I1", "location_id": "L1"} | days | change))
+
+    def count(self, day: str, out: int, covered: int, known: str = "", **change: Any) -> None:
+        row = {"snapshot_date": date.fromisoformat(day), "stockout_days": out, "days_covered": covered}
+        self.add("fct_stock_snapshot", known, **({"sku_id": "I1", "location_id": "L1"} | row | change))
+
+    def view(self, cycle: str, *, known_at: str = "", region: str = "HERE") -> View:
+        """What a run of the cycle sees; cut-off on its third day, 06:00 local time."""
+        self.taken += 1
+        folder = self.folder / str(self.taken)
+        for name, columns in COLUMNS.items():
+            fields = columns | {"known_from": MOMENT, "known_to": MOMENT}
+            table = pa.Table.from_pylist(self.rows[name], schema=pa.schema(list(fields.items())))
+            write_parquet(folder / name / f"{name}.parquet", table)
+        tables = {name: TableContent(0, "") for name in SNAPSHOT_KEYS if name in COLUMNS}
+        snapshot = Snapshot(str(self.taken), folder, "", (), tables, "", "")
+        calendar = Calendar(
+            first_cycle="2020-01",
+            cut_off={"day": 3, "local_time": "06:00"},  # type: ignore[arg-type]
+            currency="EUR",
+            regions=[{"region": "HERE", "name": "Here", "time_zone": self.zone}],  # type: ignore[arg-type]
+            rationale="A calendar for tests, with one region in one time zone.",
+        )
+        partition = Partition(region, cycle)
+        moment = at(known_at) if known_at else calendar.cutoff(cycle, region)
+        return View(snapshot, partition, moment, Scheme.model_validate(self.scheme), calendar)
