@@ -1,8 +1,13 @@
 """Fixtures that several folders share: companies lived through once per session."""
 
 import pytest
+from hypothesis import settings
 
 from tests.orchestration import story
+
+# A busy machine is not a fault of the code: time is measured by benchmarks, not by properties.
+settings.register_profile("strata", deadline=None)
+settings.load_profile("strata")
 
 
 @pytest.fixture(scope="session")
