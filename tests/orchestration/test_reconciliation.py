@@ -94,6 +94,18 @@ def test_the_identity_holds_in_every_currency_and_unit(company: Company, partiti
         assert (left == 0).all(), left[left != 0]
 
 
+def test_a_line_of_a_place_that_no_region_has_is_said_in_all(company: Company, partition: Partition) -> None:
+    """One odd line names a location that does not exist; it is known from 20 July."""
+    _, reconciliation = demand_history(company.view(partition))
+    found = [
+        (row["reason"], row["line_count"], row["units"], row["amount"])
+        for row in reconciliation.to_pylist()
+        if row["line"] == "unplaced" and row["bucket"] == "month"
+    ]
+    wanted = [("orphan_location", 1, Decimal("7.5"), Decimal("31.25"))]
+    assert found == (wanted if partition.cycle > "2017-07" else [])
+
+
 @pytest.mark.parametrize("bucket", ["month", "week"])
 def test_demand_history_is_what_the_landing_files_say(company: Company, partition: Partition, bucket: str) -> None:
     known = generated.as_known(company.home, partition)
