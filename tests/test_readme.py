@@ -1,4 +1,4 @@
-"""The README's commands do what it says: those marked `runs` are run, the make targets exist."""
+"""The commands of the README and of docs/ do what they say: those marked `runs` are run, the make targets exist."""
 
 import os
 import re
@@ -10,9 +10,9 @@ import pytest
 
 from strata.home import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/operations.md")  # in this order, in one home
 MARKED = re.compile(r"<!-- runs: tests/test_readme\.py -->\n```\n(.*?)```", re.DOTALL)
-BLOCKS = MARKED.findall(README)
+BLOCKS = {page: MARKED.findall((REPOSITORY / page).read_text(encoding="utf-8")) for page in PAGES}
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "STRATA_HOME": home, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
 
 
-def test_the_commands_of_the_readme_run(environment: dict[str, str]) -> None:
-    assert len(BLOCKS) == 2
-    for command in "".join(BLOCKS).splitlines():
+def test_the_commands_of_the_pages_run(environment: dict[str, str]) -> None:
+    assert {page: len(blocks) for page, blocks in BLOCKS.items()} == {"README.md": 2, "docs/operations.md": 1}
+    for command in "".join(block for blocks in BLOCKS.values() for block in blocks).splitlines():
         done = subprocess.run(
             ["bash", "-c", command], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
         )
