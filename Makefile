@@ -42,7 +42,7 @@ demo: setup
 	$(BIN)/strata demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 soak: setup
 	$(BIN)/python -m pytest -m soak

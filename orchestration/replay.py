@@ -20,6 +20,7 @@ from orchestration.jobs import DECIDE
 from orchestration.landing import conform
 from orchestration.partitions import partition_key
 from orchestration.resources import Workspace, newest_of, schemes
+from orchestration.version import code_version
 from strata.conformed.build import MARTS, MARTS_INPUTS, ReleasePart, Snapshot, build_marts, load_snapshot
 from strata.durable import read_parquet, write_parquet
 from strata.governance.evidence import carried_rows
@@ -32,11 +33,13 @@ from strata.tables import PARTITION_TABLES, TABLES
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """A release recomputed: how many tables were compared, and those whose content differs."""
+    """A release recomputed: how many tables were compared, those whose content differs, and which code made each."""
 
     release_id: str
     compared: int
     differences: list[str]
+    published_by: str
+    replayed_by: str
 
 
 def replay(home: Home, release_id: str) -> ReplayReport:
@@ -75,7 +78,8 @@ def replay(home: Home, release_id: str) -> ReplayReport:
         )
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    return ReplayReport(release_id, len(rows) * (len(PARTITION_TABLES) + 1) + len(MARTS), differences)
+    compared = len(rows) * (len(PARTITION_TABLES) + 1) + len(MARTS)
+    return ReplayReport(release_id, compared, differences, manifest["code_version"], code_version())
 
 
 def _changed(scope: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,13 @@ settings.register_profile("strata", deadline=None)
 settings.load_profile("strata")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for a folder, so that what it shares is made once; one for all that need the company lived through."""
+    for item in items:
+        group = "lived" if "lived" in getattr(item, "fixturenames", ()) else str(item.path.parent)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> story.Story:
     """The golden company up to cycle 2026-06. Look at its homes; copy one (`story.copy_of`) to change it."""

@@ -1,5 +1,6 @@
 """Commands about what was published: releases, replay, explain."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -116,12 +117,16 @@ def replay(context: typer.Context, release_id: str, json: Json = False) -> None:
 
     report = replay_release(context.obj, _published(context.obj, release_id))
     if json:
-        show_json({"release_id": release_id, "compared": report.compared, "differences": report.differences})
+        show_json(asdict(report))
     elif report.differences:
         differing = ", ".join(report.differences)
         say(f"{release_id}: {len(report.differences)} of {report.compared} tables differ: {differing}")
     else:
         say(f"{release_id}: {report.compared} tables recomputed from raw, every content hash equal")
+    if report.published_by != report.replayed_by and not json:
+        say(f"published by code {report.published_by}, replayed by {report.replayed_by}")
+        if report.differences:
+            say("check that code out to see whether data or code made the difference")
     if report.differences:
         raise SystemExit(1)
 

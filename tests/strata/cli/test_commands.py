@@ -233,6 +233,7 @@ def test_replay_of_an_old_release_is_bit_identical(lived: Story, strata: Strata)
     said = strata(lived.end, "replay", lived.release("2026-04"), "--json")
     assert said.code == 0, said
     assert said.json["differences"] == [] and said.json["compared"] > 20
+    assert said.json["published_by"] == said.json["replayed_by"] != ""
     assert {path.name for path in lived.end.root.iterdir()} == before
     assert not [path for path in lived.end.staging.iterdir() if path.name.startswith("replay-")]
     assert lived.store.ledger_head() == head
