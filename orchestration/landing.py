@@ -15,10 +15,10 @@ import dagster as dg
 import pyarrow as pa
 
 from orchestration.dbt import DBT_PROJECT, ConformRequest
+from orchestration.notices import tell
 from orchestration.resources import schemes
 from strata.calendar import Bucket
 from strata.conformed.build import Snapshot, build_snapshot
-from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.batches import Batch, accepted_batches, empty_rows
@@ -37,16 +37,18 @@ def contracts(home: Home) -> Mapping[tuple[str, str], Contract]:
 
 
 def land(home: Home, folder: Path | None = None) -> LandResult:
-    """Accept or refuse every extract in the landing folder (or below `folder`)."""
-    return land_extracts(home, contracts(home), folder, now=datetime.now(UTC))
+    """Accept or refuse every extract in the landing folder (or below `folder`), and tell of what people must see to."""
+    terms = contracts(home)
+    result = land_extracts(home, terms, folder, now=datetime.now(UTC))
+    tell(home, terms, accepted_batches(home), refusals(home))
+    return result
 
 
 def receive(home: Home, log: dg.DagsterLogManager) -> Iterator[dg.MaterializeResult[Any]]:
-    """Land what waits in the landing folder: one result per feed, its check, and an alert per refused extract."""
+    """Land what waits in the landing folder: one result per feed, with its check."""
     result = land(home)
     log.info(f"landed: {result.counts or 'nothing was waiting'}")
-    refused = _refusals(home)
-    _alert(home, refused)
+    refused = refusals(home)
     new = Counter((extract.system, extract.feed) for extract in result.with_outcome("accepted"))
     batches = accepted_batches(home)
     for feed in sorted(contracts(home)):
@@ -86,7 +88,7 @@ def _delivered(
     )
 
 
-def _refusals(home: Home) -> list[dict[str, Any]]:
+def refusals(home: Home) -> list[dict[str, Any]]:
     """Every extract that was refused whole, as its refusal record says."""
     found = []
     for file in sorted(home.quarantine.glob(f"*/*/*/{REFUSAL_NAME}")):
@@ -107,17 +109,6 @@ def _refusals(home: Home) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _alert(home: Home, refused: Sequence[Mapping[str, Any]]) -> None:
-    # From the records, not from this landing: one that was killed right after refusing is made up for by the next.
-    store = GovernanceStore(home)
-    known = {alert.key for alert in store.alerts()}
-    for refusal in refused:
-        key = f"extract:{refusal['batch_id']}:{refusal['deliveries']}"
-        if key not in known:
-            payload = {name: refusal[name] for name in ("batch_id", "reason", "advice", "folder")}
-            store.enqueue_alert("extract_refused", key, {"feed": "/".join(refusal["feed"]), **payload})
 
 
 def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:

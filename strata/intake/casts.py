@@ -36,6 +36,9 @@ LANDED_COLUMNS: dict[str, str] = {
 # Printable ASCII without outer blanks needs no normalising: the cheap test that 999 of 1,000 codes pass.
 _CLEAN = r"[!-~](?:[ -~]*[!-~])?"
 _OUTER_BLANKS = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
+# Marks that show nothing and mean nothing in a code: zero-width space and joiners, word joiner, byte order mark, soft
+# hyphen. Other invisible characters (controls, changes of direction) are faults.
+_ZERO_WIDTH = r"[\x{00AD}\x{200B}-\x{200D}\x{2060}\x{FEFF}]"
 _INVISIBLE = r"[\p{Cc}\p{Cf}]"
 _INTEGER = r"-?[0-9]{1,18}"
 _DECIMAL = r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?"
@@ -58,8 +61,8 @@ def instant(value: datetime) -> str:
 def typed_sql(contract: Contract, manifest: Manifest, batch_id: str) -> str:
     """SELECT over `landed` giving the columns of rows.parquet, `_file_index`, `_normalised` and `_unreadable`.
 
-    `_normalised` has bit i set where the text of contract column i was changed by trimming or NFC, `_unreadable`
-    where column i holds a text that could not be typed.
+    `_normalised` has bit i set where the text of contract column i was changed by trimming, zero-width marks or NFC,
+    `_unreadable` where column i holds a text that could not be typed.
     """
     columns = contract.columns
     cdc = manifest.kind == "cdc"
@@ -98,7 +101,8 @@ def _text(column: Column) -> str:
     """Normalised text; empty is null."""
     name = column.name
     if _is_code(column):
-        tidy = f"nfc_normalize(regexp_replace({name}, {quoted(_OUTER_BLANKS)}, '', 'g'))"
+        seen = f"regexp_replace({name}, {quoted(_ZERO_WIDTH)}, '', 'g')"
+        tidy = f"nfc_normalize(regexp_replace({seen}, {quoted(_OUTER_BLANKS)}, '', 'g'))"
         return f"CASE WHEN regexp_full_match({name}, {quoted(_CLEAN)}) THEN {name} ELSE nullif({tidy}, '') END"
     if column.type == "decimal" and column.format == "comma":
         plain = f"replace(replace({name}, '.', ''), ',', '.')"

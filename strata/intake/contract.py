@@ -7,7 +7,7 @@ Belongs here: shape and cross-field rules of `config/feeds/<system>/<feed>.yml`.
 import re
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -32,6 +32,16 @@ EPOCH_FORMATS: dict[str, frozenset[str]] = {
     "date": frozenset({"epoch_days"}),
     "timestamp": frozenset({"epoch_millis", "epoch_micros"}),
 }
+
+
+@cache
+def _sql_words() -> frozenset[str]:
+    """Words that cannot stand as a bare column name in DuckDB."""
+    import duckdb
+
+    query = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+    with duckdb.connect() as connection:
+        return frozenset(word for (word,) in connection.execute(query).fetchall())
 
 
 class Column(BaseModel):
@@ -166,6 +176,10 @@ class Contract(BaseModel):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        if words := sorted(set(self.names) & _sql_words()):
+            raise ValueError(
+                f"columns {words}: words of SQL cannot be column names; name the meaning, keep it as native"
+            )
         for what, names in (("name", self.names), ("native name", [c.source_name for c in self.columns])):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

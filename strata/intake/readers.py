@@ -6,6 +6,7 @@ types (`strata.intake.casts`).
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from strata.intake.casts import quoted
@@ -82,7 +84,8 @@ def read_file(
     Raises:
         RefusedExtractError: the file is not what its format, header or row count should be.
     """
-    if path.stat().st_size == 0 and manifest.format != "jsonl":
+    # JSON lines have no header: no rows are no bytes.
+    if path.stat().st_size == 0 and (manifest.format != "jsonl" or file.rows):
         raise RefusedExtractError("zero_bytes", "the file is empty; extract it again", file=file.name)
     if manifest.format == "parquet":
         part = _read_parquet(connection, path, index, file, contract, manifest)
@@ -173,7 +176,10 @@ def _read_csv(
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         told = " ".join(str(error).split(" Possible ")[0].split())[:300]
         advice = f"not RFC 4180 in {contract.encoding} with delimiter {manifest.delimiter!r}: {told}"
-        raise RefusedExtractError("csv_malformed", advice, file=file.name) from error
+        # The first line is the header, so line 2 is the first record.
+        line = re.search(r"\bLine: ([0-9]+)", told)
+        row = int(line[1]) - 1 if line and int(line[1]) > 1 else None
+        raise RefusedExtractError("csv_malformed", advice, file=file.name, row=row) from error
     return Part(_selected(contract, manifest, file, index), _count(connection, f"part_{index}"), warnings)
 
 
@@ -273,10 +279,11 @@ def _read_parquet(
     connection.execute(f"CREATE TABLE part_{index} ({texts})")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
-            rows, schema = parquet.metadata.num_rows, parquet.schema_arrow
-            if rows != file.rows:
+            footer, schema = parquet.metadata, parquet.schema_arrow
+            rows = sum(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+            if {rows, footer.num_rows} != {file.rows}:
                 # Looked at before any page is: a megabyte of Parquet can hold 200 million rows.
-                advice = f"{rows} rows in the footer, {file.rows} stated; extract again"
+                advice = f"{max(rows, footer.num_rows)} rows in the footer, {file.rows} stated; extract again"
                 raise RefusedExtractError("rows_differ", advice, file=file.name)
             warnings = _compare_header(list(schema.names), contract, file)
             stored = [_stored(column, schema.field(column.source_name).type, file) for column in contract.columns]
@@ -287,6 +294,7 @@ def _read_parquet(
                 table = pa.Table.from_batches([batch]).select(natives).rename_columns(contract.names)
                 table = table.cast(target)
                 table.validate(full=True)
+                _refuse_long_values(table, contract, file)
                 connection.register("incoming", table)
                 connection.execute(f"INSERT INTO part_{index} SELECT {texts} FROM incoming")  # noqa: S608
                 connection.unregister("incoming")
@@ -295,6 +303,15 @@ def _read_parquet(
             raise
         raise RefusedExtractError("parquet_malformed", f"{error}; transfer the file again", file=file.name) from error
     return Part(_selected(contract, manifest, file, index), rows, warnings)
+
+
+def _refuse_long_values(table: pa.Table, contract: Contract, file: ManifestFile) -> None:
+    """Text files refuse a longer line; a Parquet value has no line."""
+    for column in contract.columns:
+        values = table.column(column.name)
+        if pa.types.is_string(values.type) and (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_LINE_BYTES:
+            advice = f"a value has more than {MAX_LINE_BYTES} bytes; that is no value of a table"
+            raise RefusedExtractError("value_too_long", advice, file=file.name, column=column.source_name)
 
 
 def _stored(column: Column, kind: pa.DataType, file: ManifestFile) -> tuple[pa.DataType, str]:

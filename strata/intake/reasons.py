@@ -23,7 +23,8 @@ ROW_REASONS: dict[str, str] = {
     "local_time_skipped": "a local time that the change to summer time skips",
     "not_a_boolean": "neither true nor false",
     "duplicate_key": "the key stands more than once in the extract with different values",
-    "key_collision": "keys that differ in the source and are equal after trimming and Unicode NFC",
+    "key_collision": "keys that differ in the source and are equal after trimming, zero-width marks and Unicode NFC",
+    "key_look_alike": "keys that read the same in letters of different scripts, such as Latin and Cyrillic A",
 }
 
 EXTRACT_REASONS: dict[str, str] = {
@@ -54,6 +55,7 @@ EXTRACT_REASONS: dict[str, str] = {
     "parquet_malformed": "a damaged Parquet file",
     "column_missing": "a column of the contract is not in the file",
     "column_duplicate": "a column stands twice in the file",
+    "value_too_long": "a text that no record of a table holds",
     "wrong_type": "a column whose stored type cannot hold the contract's type exactly",
     "envelope_malformed": "an event that is not of the stated envelope",
     "unknown_operation": "an event with an operation other than create, update, delete, read",

@@ -64,6 +64,8 @@ def test_hash_follows_content_not_layout(tmp_path: Path) -> None:
         ("columns.6.format", "local", "strptime"),
         ("columns.6.format", "%d.%m.%Y %H:%M:%S", "needs the contract's time_zone"),
         ("columns.2.name", "order_id", "stands twice"),
+        ("columns.2.name", "order", "words of SQL"),
+        ("columns.2.name", "at", "words of SQL"),
         ("columns.2.native", "order_id", "stands twice"),
     ],
 )
