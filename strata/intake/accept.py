@@ -7,6 +7,7 @@ Does not: where extracts are found and what was processed before (`strata.intake
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from strata.intake.manifest import Manifest, ManifestFile, open_regular
 from strata.intake.readers import open_engine, read_file
 from strata.intake.reasons import RefusedExtractError
 from strata.intake.repeats import refuse_repeats
+from strata.intake.translate import Translation, blamed, check_kind, native_contract, table_of, translate
 
 _BLOCK = 1 << 20
 # Rows of one Parquet row group: 250,000 rows of 25 columns are some 60 MB in memory.
@@ -142,8 +144,11 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
         RefusedExtractError: a file is not of its format, its columns or row count are wrong, or totals differ.
     """
     with open_engine(staged.work) as engine:
-        warnings = _read_all(engine, staged, manifest, contract)
-        engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
+        read = _read_all(engine, staged, manifest, contract)
+        try:
+            engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
+        except duckdb.Error as error:
+            raise blamed(engine, contract, error) from error
         totals = _control_totals(engine, manifest, contract)
         dropped = refuse_repeats(engine, contract) if manifest.kind == "full" else 0
         rows_file = staged.batch / ROWS_NAME
@@ -162,13 +167,15 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
             "refused_rows": refused,
             "duplicate_rows": dropped,
             "refusals": refusals,
+            "excluded": read.excluded,
+            "totalled_rows": read.totalled,
             "control_totals": totals,
             "normalised": _normalised(engine, contract),
             "first_position": first,
             "last_position": last,
             "touched_locations": _distinct(engine, contract, "location_id"),
             "touched_regions": _distinct(engine, contract, "region"),
-            "warnings": warnings,
+            "warnings": list(read.warnings),
             "contract_sha256": contract.sha256,
             "rows_sha256": sha256_file(rows_file),
         }
@@ -179,7 +186,10 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
     return read_batch(staged.batch)
 
 
-def _read_all(engine: duckdb.DuckDBPyConnection, staged: Staged, manifest: Manifest, contract: Contract) -> list[str]:
+def _read_all(engine: duckdb.DuckDBPyConnection, staged: Staged, manifest: Manifest, contract: Contract) -> Translation:
+    """Every file as a table, and the view `landed` over all of them."""
+    if contract.source is not None:
+        return _read_native(engine, staged, manifest, contract)
     parts = []
     for index, file in enumerate(manifest.files):
         parts.append(_read_one(engine, staged, index, file, contract, manifest))
@@ -188,7 +198,28 @@ def _read_all(engine: duckdb.DuckDBPyConnection, staged: Staged, manifest: Manif
     engine.execute(f"CREATE VIEW landed AS {union}")
     if manifest.kind == "cdc" and len(parts) > 1:
         _check_positions(engine, contract, len(parts))
-    return sorted({warning for part in parts for warning in part.warnings})
+    return Translation({}, 0, tuple(sorted({warning for part in parts for warning in part.warnings})))
+
+
+def _read_native(
+    engine: duckdb.DuckDBPyConnection, staged: Staged, manifest: Manifest, contract: Contract
+) -> Translation:
+    """`_read_all` of a feed that a mapping spells: native columns first, canonical ones made of them."""
+    check_kind(contract, manifest)
+    parts, unread = [], Counter[str]()
+    for index, file in enumerate(manifest.files):
+        table = table_of(contract, file)
+        part = _read_one(engine, staged, index, file, native_contract(contract, table), manifest)
+        parts.append((table, part.sql))
+        # A native table has far more columns than a feed; how many is enough to see one come or go.
+        unread[table] = max(unread[table], len(part.warnings))
+    if manifest.kind == "cdc" and len(parts) > 1:
+        _check_positions(engine, native_contract(contract, parts[0][0]), len(parts))
+    found = translate(engine, contract, manifest, parts)
+    counts = (f"columns_unmapped: {table} has {count} that are not read" for table, count in unread.items() if count)
+    gone = (f"rows_excluded: {count} ({why})" for why, count in found.excluded.items())
+    added = (f"rows_totalled: {found.totalled} were added into others of their key",) if found.totalled else ()
+    return Translation(found.excluded, found.totalled, tuple(sorted([*found.warnings, *counts, *gone, *added])))
 
 
 def _read_one(
@@ -266,7 +297,9 @@ def _refused_rows(engine: duckdb.DuckDBPyConnection, contract: Contract) -> Iter
     while rows := cursor.fetchmany(10_000):
         for file, row, reason, column, value, *texts in rows:
             record = dict(zip(contract.names, texts, strict=True))
-            yield {"file": file, "row": row, "reason": reason, "column": column, "value": value, "record": record}
+            found = {"file": file, "row": row, "reason": reason, "column": column, "value": value, "record": record}
+            # Where the value stands in the source: several fields for SQL, none for a constant.
+            yield found | ({"native": list(contract.source.sources(column))} if contract.source and column else {})
 
 
 def _normalised(engine: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, int]:

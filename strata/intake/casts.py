@@ -66,11 +66,12 @@ def typed_sql(contract: Contract, manifest: Manifest, batch_id: str) -> str:
     """
     columns = contract.columns
     cdc = manifest.kind == "cdc"
-    texts = ", ".join(f"{_text(column)} AS v_{column.name}" for column in columns)
+    native = {column.name: f"n_{column.name}" if contract.source else column.name for column in columns}
+    texts = ", ".join(f"{_text(column, native[column.name])} AS v_{column.name}" for column in columns)
     values = ", ".join(f"{_value(column, contract.time_zone)} AS t_{column.name}" for column in columns)
     faults = ", ".join(f"{_fault(column, contract, cdc=cdc)} AS f_{column.name}" for column in columns)
     typed = ", ".join(f"{_kept(column)} AS {column.name}" for column in columns)
-    changed = _bits(f"v_{c.name} <> {c.name}" if _is_code(c) else None for c in columns)
+    changed = _bits(f"v_{c.name} <> {native[c.name]}" if _is_code(c) else None for c in columns)
     unreadable = _bits(f"v_{c.name} IS NOT NULL AND t_{c.name} IS NULL" if c.type != "text" else None for c in columns)
     known_from, basis = _known(contract, manifest)
     reason = ", ".join(f"f_{column.name}" for column in columns)
@@ -97,19 +98,45 @@ def _is_code(column: Column) -> bool:
     return column.type == "text" and not column.verbatim
 
 
-def _text(column: Column) -> str:
-    """Normalised text; empty is null."""
-    name = column.name
+def _text(column: Column, name: str) -> str:
+    """Normalised text of the column `name` (a translated one where there is a mapping); empty is null."""
     if _is_code(column):
         seen = f"regexp_replace({name}, {quoted(_ZERO_WIDTH)}, '', 'g')"
         tidy = f"nfc_normalize(regexp_replace({seen}, {quoted(_OUTER_BLANKS)}, '', 'g'))"
         return f"CASE WHEN regexp_full_match({name}, {quoted(_CLEAN)}) THEN {name} ELSE nullif({tidy}, '') END"
     if column.type == "decimal" and column.format == "comma":
         plain = f"replace(replace({name}, '.', ''), ',', '.')"
-        return f"CASE WHEN regexp_full_match({name}, {quoted(_COMMA)}) THEN {plain} ELSE '?' || nullif({name}, '') END"
-    if column.type == "decimal" and column.format == "trailing_minus":
-        return f"CASE WHEN regexp_full_match({name}, '[0-9.]+-') THEN '-' || {name}[:-2] ELSE nullif({name}, '') END"
-    return f"nullif({name}, '')"
+        text = f"CASE WHEN regexp_full_match({name}, {quoted(_COMMA)}) THEN {plain} ELSE '?' || nullif({name}, '') END"
+    elif column.type == "decimal" and column.format in ("trailing_minus", "comma_trailing_minus"):
+        text = _before_minus(name, has_comma=column.format == "comma_trailing_minus")
+    else:
+        text = f"nullif({name}, '')"
+    return _signed(column, text)
+
+
+def _before_minus(name: str, *, has_comma: bool) -> str:
+    """A number with its minus behind and blanks around, as its plain text."""
+    number = f"trim({name})"
+    pattern = f"{_COMMA[2:]}-?" if has_comma else "[0-9.]+-?"
+    digits = f"rtrim({number}, '-')"
+    if has_comma:
+        digits = f"replace(replace({digits}, '.', ''), ',', '.')"
+    signed = f"CASE WHEN {number} LIKE '%-' THEN '-' ELSE '' END || {digits}"
+    # A minus before the number is not this format's, but means the same; with a comma format it is refused.
+    other = f"'?' || nullif({number}, '')" if has_comma else f"nullif({number}, '')"
+    return f"CASE WHEN regexp_full_match({number}, {quoted(pattern)}) THEN {signed} ELSE {other} END"
+
+
+def _signed(column: Column, text: str) -> str:
+    """The text of a number after `sign` and `factor`; what is no number stays as it is and is refused later."""
+    if column.sign is not None:
+        bare = f"CASE WHEN {text} LIKE '-%' THEN ({text})[2:] "
+        negated = f"WHEN regexp_full_match({text}, '[0-9.]*[1-9][0-9.]*') THEN '-' || ({text}) ELSE {text} END"
+        text = bare + (f"ELSE {text} END" if column.sign == "absolute" else negated)
+    if column.factor is not None:
+        product = f"CAST(TRY_CAST({text} AS DECIMAL(18, 4)) * {column.factor:f} AS VARCHAR)"
+        text = f"CASE WHEN regexp_full_match({text}, {quoted(_DECIMAL)}) THEN {product} ELSE {text} END"
+    return text
 
 
 def _value(column: Column, time_zone: str | None) -> str:
@@ -176,6 +203,9 @@ def _fault(column: Column, contract: Contract, *, cdc: bool) -> str:
         beyond = " OR ".join(f"{value} {operator} {bound:f}" for bound, operator in bounds if bound is not None)
         if beyond:
             cases.append(f"WHEN {beyond} THEN 'out_of_range'")
+    if contract.source is not None:
+        bit = 1 << contract.names.index(column.name)
+        cases.insert(0, f"WHEN (_unmapped & {bit}) <> 0 THEN 'unmapped_code'")
     if cdc and not is_key:
         cases.insert(0, "WHEN _op = 'd' THEN NULL")
     return f"CASE {' '.join(cases)} END"

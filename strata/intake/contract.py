@@ -1,6 +1,7 @@
 """Contracts of feeds: what a source has promised to deliver, by whom it may be read, and how much may be wrong.
 
-Belongs here: shape and cross-field rules of `config/feeds/<system>/<feed>.yml`. Does not: reading extracts
+Belongs here: shape and cross-field rules of `config/feeds/<system>/<feed>.yml`, and the effective contract that it
+becomes with a mapping. Does not: the shape of mappings (`strata.intake.mapping`), reading extracts
 (`strata.intake.readers`), turning text into types (`strata.intake.casts`).
 """
 
@@ -9,12 +10,13 @@ from datetime import date
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from strata.identity import sha256_json
+from strata.intake.mapping import Branch, Encoding, MappedFeed, Mapping, load_mapping, load_systems, mapped_feed
 from strata.strict_yaml import load_yaml
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
@@ -22,12 +24,11 @@ Name = Annotated[str, Field(pattern=NAME)]
 Rationale = Annotated[str, Field(min_length=20)]
 Text = Annotated[str, Field(min_length=3)]
 ColumnType = Literal["text", "integer", "decimal", "date", "timestamp", "boolean"]
-Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
 PersonalData = Literal["none", "pseudonymous", "personal"]
 
 # Rows are flagged with one bit a column in a 64-bit integer.
 MAX_COLUMNS = 62
-DECIMAL_FORMATS = frozenset({"comma", "trailing_minus"})
+DECIMAL_FORMATS = frozenset({"comma", "trailing_minus", "comma_trailing_minus"})
 EPOCH_FORMATS: dict[str, frozenset[str]] = {
     "date": frozenset({"epoch_days"}),
     "timestamp": frozenset({"epoch_millis", "epoch_micros"}),
@@ -47,10 +48,12 @@ def _sql_words() -> frozenset[str]:
 class Column(BaseModel):
     """One column of a feed.
 
-    `format` reads: text, a pattern that the whole value must match; decimal, `comma` (1.234,50) or `trailing_minus`
-    (12.5-); date and timestamp, a strptime format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have
-    a decimal point, dates and timestamps are ISO 8601. A `verbatim` text (a description) is kept to the character;
-    every other text is a code and is trimmed and brought to Unicode NFC.
+    `format` reads: text, a pattern that the whole value must match; decimal, `comma` (1.234,50), `trailing_minus`
+    (12.5-) or `comma_trailing_minus` (1.234,50-), blanks around the number included; date and timestamp, a strptime
+    format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have a decimal point, dates and timestamps
+    are ISO 8601. A `verbatim` text (a description) is kept to the character; every other text is a code and is
+    trimmed and brought to Unicode NFC. `sign` drops (`absolute`) or turns (`negated`) the sign of a number, `factor`
+    multiplies a decimal from the source's unit to the contract's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,9 +69,11 @@ class Column(BaseModel):
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: str | None = None
     verbatim: bool = False
+    sign: Literal["absolute", "negated"] | None = None
+    factor: Decimal | None = Field(default=None, gt=0, max_digits=18)
     rationale: Rationale | None = None
 
-    @field_validator("min", "max", "exclusive_min", mode="before")
+    @field_validator("min", "max", "exclusive_min", "factor", mode="before")
     @classmethod
     def _exact(cls, value: object) -> object:
         return str(value) if isinstance(value, float) else value
@@ -93,6 +98,8 @@ class Column(BaseModel):
             raise ValueError(f"column {self.name}: allowed lists distinct values of a text column")
         if self.verbatim and self.type != "text":
             raise ValueError(f"column {self.name}: only text can be verbatim")
+        if (self.sign and self.type not in ("integer", "decimal")) or (self.factor and self.type != "decimal"):
+            raise ValueError(f"column {self.name}: sign is for numbers, factor for decimals, not {self.type}")
         self._check_format()
         return self
 
@@ -137,7 +144,8 @@ class Contract(BaseModel):
     `normal_lag_hours` is what usually passes between the business time of a row and its arrival; an initial load is
     back-dated by it. It is negative where a row is known before it takes effect. `time_zone` is that of timestamps
     without an offset; in the hour that occurs twice such a time is the second one, in the hour that is skipped it
-    is refused.
+    is refused. `mapping` names a file of `config/mappings/`; `source` is what it says of this feed, and no contract
+    file holds it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -160,6 +168,8 @@ class Contract(BaseModel):
     rationale: Rationale
     time_zone: str | None
     encoding: Encoding = "utf-8"
+    mapping: Name | None = None
+    source: MappedFeed | None = None
     allow_empty: bool
     thresholds: Thresholds
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=MAX_COLUMNS)]
@@ -223,14 +233,76 @@ class Contract(BaseModel):
                 return column
         raise KeyError(f"{self.system}/{self.feed} has no column {name!r}; it has {self.names}")
 
+    def mapped(self, mapping: Mapping, feed: MappedFeed) -> "Contract":
+        """The effective contract: types, owners and ranges from here, spelling from the mapping.
+
+        Raises:
+            ValueError: the mapping names a column that the contract has not, leaves out one that may not be null, or
+                spells it in two ways.
+        """
+        place = f"mapping {mapping.mapping}, {self.system}/{self.feed}"
+        for branch in feed.branches:
+            unknown = sorted(set(branch.columns) - set(self.names))
+            if unknown:
+                raise ValueError(
+                    f"{place}, from {branch.table}: the contract has no columns {unknown}; it has {self.names}"
+                )
+            absent = [c.name for c in self.columns if not c.nullable and c.name not in branch.columns]
+            if absent:
+                advice = "give each a native, sql or constant"
+                raise ValueError(f"{place}, from {branch.table}: columns {absent} may not be null; {advice}")
+            self._check_total(branch, place)
+        columns = [self._spelled(column, feed, place) for column in self.columns]
+        content = self.model_dump() | {
+            "columns": columns,
+            "mapping": mapping.mapping,
+            "source": feed.model_dump(by_alias=True),
+            "encoding": feed.layout.encoding,
+            "time_zone": mapping.feeds[f"{self.system}/{self.feed}"].time_zone or mapping.time_zone or self.time_zone,
+        }
+        try:
+            return Contract.model_validate(content)
+        except ValidationError as error:
+            raise ValueError(f"{place}: {_faults(error)}") from error
+
+    def _check_total(self, branch: Branch, place: str) -> None:
+        if branch.total is None:
+            return
+        wanted = {name for name in branch.columns if name not in self.key}
+        if wanted != set(branch.total.columns):
+            advice = f"total says what becomes of {sorted(wanted)}, the columns beside the key"
+            raise ValueError(f"{place}, from {branch.table}: {advice}")
+        for name, function in branch.total.columns.items():
+            column = self.column(name)
+            if function != "first" and column.type not in ("integer", "decimal"):
+                raise ValueError(f"{place}: column {name}: {function} is for numbers; take first")
+            if function != "first" and "comma" in str(branch.columns[name].format):
+                raise ValueError(f"{place}: column {name}: turn the comma into a point in sql to add it up")
+
+    def _spelled(self, column: Column, feed: MappedFeed, place: str) -> dict[str, Any]:
+        spellings = [b.columns[column.name] for b in feed.branches if column.name in b.columns]
+        found: dict[str, Any] = {}
+        for name in ("format", "sign", "factor"):
+            values = {getattr(spelling, name) for spelling in spellings if spelling.constant is None}
+            if len(values) > 1:
+                raise ValueError(f"{place}: column {column.name}: {name} differs between sources; write one in sql")
+            value = next(iter(values), None)
+            if value is not None:
+                if name == "format" and column.type == "text":
+                    raise ValueError(f"{place}: column {column.name}: the format of a text is the contract's to set")
+                found[name] = value
+        return column.model_dump() | {"native": None} | found
+
 
 def load_contract(path: Path) -> Contract:
-    """Read one contract file; ValueError naming file, field and what is wrong."""
+    """Read one contract file as it stands; ValueError naming file, field and what is wrong."""
+    content = load_yaml(path)
+    if isinstance(content, dict) and "source" in content:
+        raise ValueError(f"{path}: source comes from a mapping; write `mapping: <name>` instead")
     try:
-        contract = Contract.model_validate(load_yaml(path))
+        contract = Contract.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path}: {faults}") from error
+        raise ValueError(f"{path}: {_faults(error)}") from error
     if (path.parent.name, path.stem) != (contract.system, contract.feed):
         place = f"{contract.system}/{contract.feed}"
         raise ValueError(f"{path}: says it is {place}; move it to {place}.yml")
@@ -238,8 +310,37 @@ def load_contract(path: Path) -> Contract:
 
 
 def load_contracts(folder: Path) -> dict[tuple[str, str], Contract]:
-    """All contracts below `folder` (`<system>/<feed>.yml`) by (system, feed); ValueError where there is none."""
+    """All contracts below `folder` (`<system>/<feed>.yml`) by (system, feed), each with its mapping.
+
+    A contract's own `mapping` wins; else `systems.yml` beside `folder` says which mapping a system's feeds have, and
+    a feed that this mapping leaves out stays as its contract spells it. Mappings lie in `mappings/` beside `folder`.
+
+    Raises:
+        ValueError: there is no contract, or contract and mapping do not fit; the message names file, feed, column.
+    """
     contracts = {(c.system, c.feed): c for c in map(load_contract, sorted(folder.glob("*/*.yml")))}
     if not contracts:
         raise ValueError(f"{folder}: no contract; write one as <system>/<feed>.yml")
+    systems = load_systems(folder.parent / "systems.yml")
+    stray = sorted(set(systems) - {system for system, _ in contracts})
+    if stray:
+        raise ValueError(f"{folder.parent / 'systems.yml'}: no contract is of system {stray[0]}")
+    read: dict[str, Mapping] = {}
+    for key, contract in contracts.items():
+        name = contract.mapping or systems.get(contract.system)
+        if name is None:
+            continue
+        path = folder.parent / "mappings" / f"{name}.yml"
+        if not path.is_file():
+            raise ValueError(f"{path} is not there, but {key[0]}/{key[1]} is mapped by {name}")
+        mapping = read.setdefault(name, read.get(name) or load_mapping(path))
+        feed = mapped_feed(mapping, "/".join(key))
+        if feed is not None:
+            contracts[key] = contract.mapped(mapping, feed)
+        elif contract.mapping is not None:
+            raise ValueError(f"{path}: has nothing for {key[0]}/{key[1]}, whose contract names it")
     return contracts
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'contract'}: {e['msg']}" for e in error.errors())

@@ -34,6 +34,7 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 # Sums of decimal(18,4) stay below 10^30; beyond it a number is a mistake or an attack.
 MAX_TOTAL_EXPONENT = 30
 EXTRACT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+TABLE_NAME = r"^[A-Za-z][A-Za-z0-9_.]{0,79}$"
 ENDINGS: dict[str, tuple[str, ...]] = {
     "csv": (".csv", ".csv.gz"),
     "jsonl": (".jsonl", ".jsonl.gz"),
@@ -43,13 +44,17 @@ _NO_FOLLOW = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class ManifestFile(BaseModel):
-    """One data file: its name, and the bytes and rows that must be in it (rows = records, header not counted)."""
+    """One data file: its name, and the bytes and rows that must be in it (rows = records, header not counted).
+
+    `table` says which table of the source it holds, where a mapping makes the feed of several.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: str = Field(pattern=EXTRACT_ID)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     rows: StrictInt = Field(ge=0)
     bytes: StrictInt = Field(ge=0)
+    table: str | None = Field(default=None, pattern=TABLE_NAME)
 
 
 class Position(BaseModel):
@@ -146,7 +151,9 @@ def batch_id(manifest: Manifest) -> str:
     content = manifest.as_json()
     del content["extract_id"]
     content["control_totals"] = {name: _plain(Decimal(total)) for name, total in content["control_totals"].items()}
-    content["files"] = sorted([file.sha256, file.rows, file.bytes] for file in manifest.files)
+    content["files"] = sorted(
+        [file.sha256, file.rows, file.bytes, *([file.table] if file.table else [])] for file in manifest.files
+    )
     return sha256_json(content)
 
 

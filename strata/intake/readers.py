@@ -22,6 +22,7 @@ from strata.intake.contract import Column, Contract
 from strata.intake.lines import MAX_LINE_BYTES, LineReader
 from strata.intake.manifest import Manifest, ManifestFile
 from strata.intake.reasons import RefusedExtractError
+from strata.intake.translate import header_of, table_of
 
 # Text of tables shrinks 5 to 50 times; 50 MB of zeros shrink a thousand times.
 MAX_GZIP_RATIO = 200
@@ -158,17 +159,21 @@ def _read_csv(
     contract: Contract,
     manifest: Manifest,
 ) -> Part:
-    header = _csv_header(path, file, manifest)
+    declared = header_of(contract, table_of(contract, file)) if contract.source else None
+    has_quotes = contract.source is None or contract.source.layout.quote == "double"
+    header = declared or _csv_header(path, file, manifest, has_quotes=has_quotes)
     _check_line_ends(path, file)
     warnings = _compare_header(header, contract, file)
     by_native = {column.source_name: column.name for column in contract.columns}
     # Columns by position, after the header has said which position is which: DuckDB never looks at the names.
     names = [by_native.get(native, f"added_{place}__") for place, native in enumerate(header)]
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
+    quote = "'\"'" if has_quotes else "''"
     try:
         connection.execute(
             f"CREATE TABLE part_{index} AS SELECT {', '.join(contract.names)} FROM read_csv(?, auto_detect = false, "  # noqa: S608
-            f"header = true, delim = {quoted(manifest.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+            f"header = {declared is None}, delim = {quoted(manifest.delimiter)}, "
+            f"quote = {quote}, escape = {quote}, strict_mode = true, "
             "null_padding = false, ignore_errors = false, encoding = 'utf-8', compression = 'none', "
             f"max_line_size = {MAX_LINE_BYTES}, columns = {{{columns}}})",
             [str(path)],
@@ -183,13 +188,15 @@ def _read_csv(
     return Part(_selected(contract, manifest, file, index), _count(connection, f"part_{index}"), warnings)
 
 
-def _csv_header(path: Path, file: ManifestFile, manifest: Manifest) -> list[str]:
+def _csv_header(path: Path, file: ManifestFile, manifest: Manifest, *, has_quotes: bool) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         try:
             # A header is a line; reading it bounded keeps a file without line ends from filling the memory.
             line = handle.read(_BLOCK).splitlines()[0]
             if "\ufffd" in line or "\x00" in line:
                 raise csv.Error("it is not UTF-8")
+            if not has_quotes:
+                return line.split(manifest.delimiter)
             return next(csv.reader([line], delimiter=manifest.delimiter, strict=True))
         except (csv.Error, IndexError, StopIteration) as error:
             raise RefusedExtractError("csv_malformed", f"the header cannot be read: {error}", file=file.name) from error
