@@ -31,9 +31,12 @@ from strata.home import Home
 from strata.identity import content_hash, sha256_json
 
 FEEDS = (
+    "crm__item_hierarchy",
     "crm__promotions",
     "erp__customers",
+    "erp__exchange_rates",
     "erp__goods_receipts",
+    "erp__item_units",
     "erp__items",
     "erp__price_conditions",
     "erp__purchase_order_lines",
@@ -55,6 +58,9 @@ SNAPSHOT_KEYS: Mapping[str, tuple[str, ...]] = {
     "fct_price_condition": ("sku_id", "price_list", "valid_from", "known_from"),
     "fct_stock_snapshot": ("location_id", "sku_id", "snapshot_date", "known_from"),
     "fct_promotion": ("promotion_id", "sku_id", "location_id", "known_from"),
+    "int_item_unit_version": ("sku_id", "unit", "valid_from", "known_from"),
+    "int_hierarchy_version": ("hierarchy_source", "source_item_id", "level", "valid_from", "known_from"),
+    "fct_exchange_rate": ("from_currency", "to_currency", "rate_type", "valid_from", "known_from"),
     "fct_refused_row": ("source_batch_id", "source_file", "source_row"),
 }
 MARTS = ("dim_item", "dim_location", "dim_customer", "dim_supplier", "segment_kpi")

@@ -88,7 +88,7 @@ def check_terms(manifest: Manifest, contract: Contract, accepted: Sequence[Batch
         accepted: the feed's accepted batches.
         now: wall clock of landing, against which an extract from the future is refused; None does not look.
     """
-    if manifest.schema_version != contract.schema_version:
+    if not contract.accepts(manifest.schema_version):
         advice = f"schema version {manifest.schema_version}, the contract has {contract.schema_version}; agree a change"
         raise RefusedExtractError("schema_version_unknown", advice)
     if manifest.encoding != contract.encoding:
@@ -143,6 +143,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
     Raises:
         RefusedExtractError: a file is not of its format, its columns or row count are wrong, or totals differ.
     """
+    contract_sha256, contract = contract.sha256, contract.at_version(manifest.schema_version)
     with open_engine(staged.work) as engine:
         read = _read_all(engine, staged, manifest, contract)
         try:
@@ -176,7 +177,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
             "touched_locations": _distinct(engine, contract, "location_id"),
             "touched_regions": _distinct(engine, contract, "region"),
             "warnings": list(read.warnings),
-            "contract_sha256": contract.sha256,
+            "contract_sha256": contract_sha256,
             "rows_sha256": sha256_file(rows_file),
         }
         if refused:

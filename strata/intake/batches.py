@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from strata.home import Home
-from strata.intake.contract import ColumnType, Contract
+from strata.intake.contract import Column, ColumnType, Contract
 from strata.intake.manifest import Manifest
 
 ROWS_NAME = "rows.parquet"
@@ -19,7 +19,6 @@ BATCH_NAME = "batch.json"
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "text": pa.string(),
     "integer": pa.int64(),
-    "decimal": pa.decimal128(18, 4),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", tz="UTC"),
     "boolean": pa.bool_(),
@@ -81,8 +80,13 @@ class Batch:
 
 def rows_schema(contract: Contract) -> pa.Schema:
     """Schema of rows.parquet: the contract's columns (nullable, since refused rows stay), then control columns."""
-    columns = [pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns]
+    columns = [pa.field(column.name, arrow_type(column)) for column in contract.columns]
     return pa.schema([*columns, *CONTROL_FIELDS])
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """How rows.parquet stores a column; a decimal has 14 digits before the point and its places after it."""
+    return pa.decimal128(14 + column.places, column.places) if column.type == "decimal" else ARROW_TYPES[column.type]
 
 
 def empty_rows(contract: Contract) -> pa.Table:

@@ -10,13 +10,12 @@ The statement reads `landed` (every contract column as text, and the columns of 
 from collections.abc import Iterable
 from datetime import datetime
 
-from strata.intake.contract import Column, Contract
+from strata.intake.contract import PLACES, Column, Contract
 from strata.intake.manifest import Manifest
 
 SQL_TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",
-    "decimal": "DECIMAL(18,4)",
     "date": "DATE",
     "timestamp": "TIMESTAMPTZ",
     "boolean": "BOOLEAN",
@@ -41,7 +40,7 @@ _OUTER_BLANKS = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
 _ZERO_WIDTH = r"[\x{00AD}\x{200B}-\x{200D}\x{2060}\x{FEFF}]"
 _INVISIBLE = r"[\p{Cc}\p{Cf}]"
 _INTEGER = r"-?[0-9]{1,18}"
-_DECIMAL = r"-?[0-9]{1,14}(\.[0-9]{1,4}0*)?"
+_DECIMAL = r"-?[0-9]{{1,14}}(\.[0-9]{{1,{places}}}0*)?"
 _COMMA = r"-?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]+)?"
 _DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9]"
 _LOCAL = _DATE + r"[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
@@ -135,7 +134,7 @@ def _signed(column: Column, text: str) -> str:
         text = bare + (f"ELSE {text} END" if column.sign == "absolute" else negated)
     if column.factor is not None:
         product = f"CAST(TRY_CAST({text} AS DECIMAL(18, 4)) * {column.factor:f} AS VARCHAR)"
-        text = f"CASE WHEN regexp_full_match({text}, {quoted(_DECIMAL)}) THEN {product} ELSE {text} END"
+        text = f"CASE WHEN regexp_full_match({text}, {quoted(_DECIMAL.format(places=PLACES))}) THEN {product} ELSE {text} END"
     return text
 
 
@@ -153,8 +152,8 @@ def _value(column: Column, time_zone: str | None) -> str:
         return f"CASE WHEN regexp_full_match({text}, '-?[0-9]{{1,6}}') THEN {day} END"
     if column.type == "date" and column.format is not None:
         return f"CAST({_by_format(text, column.format)} AS DATE)"
-    pattern = {"integer": _INTEGER, "decimal": _DECIMAL, "date": _DATE}[column.type]
-    typed = f"TRY_CAST({text} AS {SQL_TYPES[column.type]})"
+    pattern = {"integer": _INTEGER, "decimal": _DECIMAL.format(places=column.places), "date": _DATE}[column.type]
+    typed = f"TRY_CAST({text} AS {_sql_type(column)})"
     return f"CASE WHEN regexp_full_match({text}, {quoted(pattern)}) THEN {typed} END"
 
 
@@ -247,7 +246,11 @@ def _kept(column: Column) -> str:
     """What rows.parquet shows: the typed value, but no text that holds control characters."""
     if column.type == "text":
         return f"CASE WHEN f_{column.name} IS DISTINCT FROM 'control_character' THEN t_{column.name} END"
-    return f"CAST(t_{column.name} AS {SQL_TYPES[column.type]})"
+    return f"CAST(t_{column.name} AS {_sql_type(column)})"
+
+
+def _sql_type(column: Column) -> str:
+    return f"DECIMAL({14 + column.places},{column.places})" if column.type == "decimal" else SQL_TYPES[column.type]
 
 
 def _known(contract: Contract, manifest: Manifest) -> tuple[str, str]:

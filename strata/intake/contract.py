@@ -28,6 +28,8 @@ PersonalData = Literal["none", "pseudonymous", "personal"]
 
 # Rows are flagged with one bit a column in a 64-bit integer.
 MAX_COLUMNS = 62
+# Decimals of quantities and money wherever they are stored; rates need more.
+PLACES = 4
 DECIMAL_FORMATS = frozenset({"comma", "trailing_minus", "comma_trailing_minus"})
 EPOCH_FORMATS: dict[str, frozenset[str]] = {
     "date": frozenset({"epoch_days"}),
@@ -53,7 +55,9 @@ class Column(BaseModel):
     format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have a decimal point, dates and timestamps
     are ISO 8601. A `verbatim` text (a description) is kept to the character; every other text is a code and is
     trimmed and brought to Unicode NFC. `sign` drops (`absolute`) or turns (`negated`) the sign of a number, `factor`
-    multiplies a decimal from the source's unit to the contract's.
+    multiplies a decimal from the source's unit to the contract's. `places` are the decimals that a decimal keeps; one
+    with more is refused. `since` is the schema version that brought the column: extracts of an older version come
+    without it, and it is null there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +72,8 @@ class Column(BaseModel):
     allowed: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: str | None = None
+    places: Annotated[int, Field(ge=PLACES, le=10)] = PLACES
+    since: int = Field(default=1, ge=1)
     verbatim: bool = False
     sign: Literal["absolute", "negated"] | None = None
     factor: Decimal | None = Field(default=None, gt=0, max_digits=18)
@@ -96,6 +102,10 @@ class Column(BaseModel):
             raise ValueError(f"column {self.name}: max {self.max} is below the lower bound")
         if self.allowed is not None and (self.type != "text" or len(set(self.allowed)) != len(self.allowed)):
             raise ValueError(f"column {self.name}: allowed lists distinct values of a text column")
+        if self.places != PLACES and self.type != "decimal":
+            raise ValueError(f"column {self.name}: only a decimal has places")
+        if self.since > 1 and not self.nullable:
+            raise ValueError(f"column {self.name}: older extracts come without it, so it must be nullable")
         if self.verbatim and self.type != "text":
             raise ValueError(f"column {self.name}: only text can be verbatim")
         if (self.sign and self.type not in ("integer", "decimal")) or (self.factor and self.type != "decimal"):
@@ -145,13 +155,15 @@ class Contract(BaseModel):
     back-dated by it. It is negative where a row is known before it takes effect. `time_zone` is that of timestamps
     without an offset; in the hour that occurs twice such a time is the second one, in the hour that is skipped it
     is refused. `mapping` names a file of `config/mappings/`; `source` is what it says of this feed, and no contract
-    file holds it.
+    file holds it. Extracts state their schema version; those from `oldest_schema_version` (else `schema_version`) on
+    are accepted, each with the columns that its version had.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     system: Name
     feed: Name
     schema_version: int = Field(ge=1)
+    oldest_schema_version: int | None = Field(default=None, ge=1)
     owner: Text
     steward: Text
     grantor: Text
@@ -201,6 +213,10 @@ class Contract(BaseModel):
                 raise ValueError(f"key: column {name!r} may be neither nullable nor verbatim")
             if self.column(name).type == "boolean":
                 raise ValueError(f"key: column {name!r} is a boolean and identifies nothing")
+        if (self.oldest_schema_version or 1) > self.schema_version:
+            raise ValueError("oldest_schema_version: it is younger than schema_version")
+        if late := [column.name for column in self.columns if column.since > self.schema_version]:
+            raise ValueError(f"columns {late} are newer than schema_version {self.schema_version}; raise it")
         if len(set(self.key)) != len(self.key):
             raise ValueError(f"key: {list(self.key)} names a column twice")
         for column in self.columns:
@@ -225,6 +241,20 @@ class Contract(BaseModel):
     def sha256(self) -> str:
         """Hash of the contract's content (not of its white space)."""
         return sha256_json(self.model_dump(mode="json"))
+
+    def accepts(self, schema_version: int) -> bool:
+        """Whether extracts of this schema version are read."""
+        return (self.oldest_schema_version or self.schema_version) <= schema_version <= self.schema_version
+
+    def at_version(self, schema_version: int) -> "Contract":
+        """The contract as extracts of an older schema version meet it: without the columns that came later.
+
+        A mapped one stays as it is: what its source has is the mapping's to say.
+        """
+        if self.source is not None or all(column.since <= schema_version for column in self.columns):
+            return self
+        columns = tuple(column for column in self.columns if column.since <= schema_version)
+        return Contract.model_validate({**self.model_dump(), "columns": [column.model_dump() for column in columns]})
 
     def column(self, name: str) -> Column:
         """The column with this canonical name; KeyError naming the known ones otherwise."""

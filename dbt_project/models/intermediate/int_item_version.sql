@@ -11,6 +11,8 @@
     'launch_date',
     'end_date',
     'status',
+    'gtin',
+    'manufacturer_part_number',
 ] -%}
 
 {{ state_versions(ref('stg_erp__items'), keys, attributes) }}

@@ -5,6 +5,7 @@
     'planned_lead_time_days',
     'unit_price',
     'currency',
+    'order_unit',
 ] -%}
 
 {{ state_versions(ref('stg_erp__supplier_items'), keys, attributes) }}

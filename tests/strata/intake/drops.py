@@ -59,6 +59,8 @@ def item(**changes: str) -> str:
         "launch_date": "2016-01-01",
         "end_date": "",
         "status": "active",
+        "gtin": "",
+        "manufacturer_part_number": "",
     }
     return ",".join({**values, **changes}.values())
 
@@ -90,7 +92,7 @@ def drop(
         "extract_id": extract_id,
         "kind": "full",
         "envelope": "plain",
-        "schema_version": 1,
+        "schema_version": contract.schema_version,
         "initial_load": False,
         "grain": "event",
         "extracted_at": "2017-04-01T02:00:00Z",

@@ -20,7 +20,7 @@ def content() -> dict[str, Any]:
 
 def test_every_shipped_contract_loads_under_its_own_name() -> None:
     contracts = load_contracts(SHIPPED)
-    assert len(contracts) == 11
+    assert len(contracts) == len(list(SHIPPED.glob("*/*.yml"))) > 10
     assert all(contract.columns and contract.thresholds.rationale for contract in contracts.values())
     assert contracts["erp", "items"].full_means == "state"
     assert contracts["erp", "sales_order_lines"].business_time == "ordered_at"

@@ -75,7 +75,7 @@ def test_landing_month_by_month_leaves_earlier_extracts_untouched(
 def test_manifests_hold_what_they_state(home: Home) -> None:
     contracts = load_contracts(REPOSITORY / "config" / "feeds")
     for folder, manifest in manifests(home):
-        contract = contracts[manifest["system"], manifest["feed"]]
+        contract = contracts[manifest["system"], manifest["feed"]].at_version(manifest["schema_version"])
         assert folder.parts[-3:] == (manifest["system"], manifest["feed"], manifest["extract_id"])
         for file in manifest["files"]:
             data = (folder / file["name"]).read_bytes()

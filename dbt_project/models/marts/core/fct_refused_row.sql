@@ -10,6 +10,9 @@
     ('erp', 'price_conditions', ['sku_id', 'currency']),
     ('wms', 'stock_snapshots', ['location_id', 'sku_id']),
     ('crm', 'promotions', ['sku_id', 'location_id']),
+    ('erp', 'exchange_rates', []),
+    ('erp', 'item_units', ['sku_id']),
+    ('crm', 'item_hierarchy', ['sku_id']),
 ] -%}
 
 with refused as (

@@ -3,6 +3,7 @@
     'on_hand_units',
     'stockout_days',
     'days_covered',
+    'unit',
 ] -%}
 
 {{ increment_versions(ref('stg_wms__stock_snapshots'), keys, attributes) }}

@@ -17,6 +17,8 @@ renamed as (
         base_unit,
         currency,
         status,
+        gtin,
+        manufacturer_part_number,
         -- numerics
         cast(standard_cost as decimal(18, 4)) as standard_cost,
         cast(list_price as decimal(18, 4)) as list_price,

@@ -12,6 +12,7 @@ renamed as (
         sku_id,
         -- attributes
         currency,
+        order_unit,
         -- numerics
         cast(min_order_quantity as decimal(18, 4)) as min_order_quantity,
         cast(order_multiple as decimal(18, 4)) as order_multiple,

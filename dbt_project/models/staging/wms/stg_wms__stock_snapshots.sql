@@ -10,6 +10,8 @@ renamed as (
         -- ids
         location_id,
         sku_id,
+        -- attributes
+        unit,
         -- numerics
         cast(on_hand_units as decimal(18, 4)) as on_hand_units,
         stockout_days,
