@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from expectations.measure import TOLERANCE, Facts, Measure
-from expectations.rule import build, none_of, table_rules
+from expectations.measure import TOLERANCE, Facts, Measure, text_equals
+from expectations.rule import build, held_out, none_of, table_rules
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.tables import LEAD_TIME_PROFILE
@@ -29,6 +29,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         none_of("days_outside_range", scheme.inventory.lead_time.rationale),
         none_of("crossed_quantiles", "A 90 % quantile below the median is a fault of the estimate."),
         none_of("unmeasured_lanes", "A lane with receipts has a mean; a null would fall back without saying so."),
+        held_out("unconverted_lines", "A line received in a unit without a factor has no lead time until one is sent."),
         none_of("spread_from_one_receipt", "One receipt has no spread; a zero in its place would erase safety stock."),
     ])  # fmt: skip
 
@@ -39,8 +40,10 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
     if not it.complete:
         return it.facts()
     receipts, mean, spread = it.floats("receipts"), it.floats("mean_days"), it.floats("sd_days")
-    it.outside_range("negative_counts", ("receipts", "open_lines"), 0, None)
+    it.outside_range("negative_counts", ("receipts", "open_lines", "unconverted_lines"), 0, None)
     it.outside_range("days_outside_range", DAYS, 0, scheme.inventory.lead_time.max_days)
+    everywhere = text_equals(it.column("supplier_id"), "*")  # the row that counts every line of the region once
+    it.number("unconverted_lines", int(np.nansum(np.where(everywhere, it.floats("unconverted_lines"), 0.0))))
     it.count("crossed_quantiles", it.floats("p50_days") > it.floats("p90_days") + TOLERANCE)
     it.count("unmeasured_lanes", (receipts >= 1) & np.isnan(mean))
     it.count("spread_from_one_receipt", (receipts < 2) & ~np.isnan(spread))

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 # `unplaced` rows name a location that no region has: they are no region's, every region shows them.
-SIGNS = {"accepted": 1, "quarantined": -1, "excluded": -1, "history": -1, "open": -1, "unplaced": 0}
+# A line in another unit or currency leaves its own group (`converted_out`) for that of its demand (`converted_in`).
+SIGNS = {
+    "accepted": 1, "converted_in": 1, "converted_out": -1, "quarantined": -1, "excluded": -1, "history": -1, "open": -1,
+    "unplaced": 0,
+}  # fmt: skip
 MEASURES = ("line_count", "units", "amount")
 GROUP = ["bucket", "currency", "base_unit"]
 
@@ -39,6 +43,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
             none_of(f"unbalanced_{name}", f"What came in is what is used, kept out or still open, in {words}.")
             for name, words in zip(MEASURES, ("source rows", "units", "money"), strict=True)
         ),
+        none_of("unequal_conversions", "A line that leaves one currency or unit enters another one, or it was lost."),
         held_out("unplaced_rows", "Rows of unknown locations belong to no region; unsaid, they would be lost."),
         none_of("history_differs", "The identity must be about the demand history that is published."),
     ])  # fmt: skip
@@ -55,15 +60,19 @@ def measure(rows: pa.Table, *, history: pa.Table, scheme: Scheme, partition: Par
     unsaid = text_equals(it.column("reason"), "-") | text_equals(it.column("reason"), "")
     it.count("blank_reason_lines", kept_out & unsaid)
     # Plain Decimals in a plain loop: a candidate has tens of these rows, and floats would hide a cent.
-    accepted, buckets = 0, set()
+    accepted, moved, buckets = 0, dict[str, int](), set()
     residuals: dict[str, dict[tuple[str, ...], Decimal]] = {name: {} for name in MEASURES}
     for row in it.rows.to_pylist():
         accepted += (row["line_count"] or 0) if row["line"] == "accepted" else 0
         buckets.add(row["bucket"])
+        if row["line"] in ("converted_in", "converted_out"):
+            moved[row["bucket"]] = moved.get(row["bucket"], 0) + SIGNS[row["line"]] * (row["line_count"] or 0)
         group = tuple(str(row[name]) for name in GROUP)
         for name, residual in residuals.items():
             residual[group] = residual.get(group, Decimal(0)) + SIGNS.get(row["line"], 0) * (row[name] or 0)
     it.number("accepted_lines", accepted)
+    lost = [f"{bucket}: {lines} lines" for bucket, lines in sorted(moved.items()) if lines]
+    it.number("unequal_conversions", len(lost), lost)
     it.number(
         "unplaced_rows",
         max((row["line_count"] or 0 for row in it.rows.to_pylist() if row["line"] == "unplaced"), default=0),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from strata.partition import checked_cycle, checked_region
 
+CURRENCY = r"^[A-Z]{3}$"
 Bucket = Literal["day", "week", "month"]
 PERIODS_PER_YEAR: dict[Bucket, int] = {"day": 365, "week": 52, "month": 12}
 
@@ -44,13 +45,30 @@ class CutOff(BaseModel):
     local_time: time
 
 
+class Exchange(BaseModel):
+    """Which stated rates convert money: their type, the currency that crosses go through, and how long one holds.
+
+    A rate holds until the next one of its pair, and at most `max_age_days` after its first day.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rate_type: str = Field(min_length=1)
+    pivot_currency: str = Field(pattern=CURRENCY)
+    max_age_days: int = Field(ge=0, le=366)
+    rationale: str = Field(min_length=20)
+
+
 class Calendar(BaseModel):
-    """First cycle, cut-off and regions of one company (config/calendar.yml and config/regions.yml)."""
+    """First cycle, cut-off, money and regions of one company (config/calendar.yml and config/regions.yml).
+
+    Without `exchange` no rate is used, and money in another currency is set aside.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     first_cycle: str
     cut_off: CutOff
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    currency: str = Field(pattern=CURRENCY)
+    exchange: Exchange | None = None
     regions: tuple[Region, ...] = Field(min_length=1)
     rationale: str = Field(min_length=20)
 

@@ -303,7 +303,7 @@ def _show_report(home: Home, report: Any) -> None:
     )
     say("")
     show_table(
-        "Reconciliation of sales, last cycle of the run: accepted = quarantined + excluded + history + open",
+        "Reconciliation of sales, last cycle: accepted + converted = quarantined + excluded + history + open",
         reconciliation_rows(report.reconciliation),
     )
     current = next((p.release_id for p in reversed(report.releases) if p.release_id), None)

@@ -8,16 +8,20 @@ import pyarrow as pa
 from strata.home import Home
 
 SIDES = ("accepted", "quarantined", "excluded", "history", "open")
+CONVERTED = "sum(if(line = 'converted_out', -value, value)) filter (line in ('converted_in', 'converted_out'))"
 
 
 def reconciliation_rows(table: pa.Table) -> list[dict[str, Any]]:
     """Both sides of the identity and what is left over, per region, currency and unit, of the last cycle.
+
+    `converted` is what came in from other units and currencies, less what went to the base unit and group currency.
 
     Each bucket of the history holds all demand once; the coarsest is shown, the gate looks at all.
     """
     if not table.num_rows:
         return []
     sums = ", ".join(f"coalesce(sum(value) filter (line = '{side}'), 0) as {side}" for side in SIDES)
+    sums += f", coalesce({CONVERTED}, 0) as converted"
     with duckdb.connect() as connection:
         connection.register("reconciliation", table)
         rows: list[dict[str, Any]] = (
@@ -39,7 +43,9 @@ def reconciliation_rows(table: pa.Table) -> list[dict[str, Any]]:
             .to_arrow_table()
             .to_pylist()
         )
-    return [{**row, "difference": row["accepted"] - sum(row[side] for side in SIDES[1:])} for row in rows]
+    return [
+        {**row, "difference": row["accepted"] + row["converted"] - sum(row[side] for side in SIDES[1:])} for row in rows
+    ]
 
 
 def class_mix(home: Home, release_id: str) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ class View:
     def variables(self) -> dict[str, Any]:
         """The SQL variables that the queries name."""
         zone = self.calendar.zone(self.partition.region)
-        buckets = self.scheme.buckets
+        buckets, exchange = self.scheme.buckets, self.calendar.exchange
         return {
             "region": self.partition.region,
             "cycle": self.partition.cycle,
@@ -53,6 +53,9 @@ class View:
             "known_at": self.known_at,
             "zone": str(zone),
             "currency": self.calendar.currency,
+            "rate_type": exchange.rate_type if exchange else "",
+            "pivot_currency": exchange.pivot_currency if exchange else "",
+            "max_rate_age_days": exchange.max_age_days if exchange else 0,
             "scheme_version": self.scheme.version,
             "min_stockout_share": self.scheme.censoring.min_stockout_share,
             "bucket_classification": buckets.classification,
@@ -79,6 +82,7 @@ class View:
 def demand_history(view: View) -> tuple[pa.Table, pa.Table]:
     """Demand history of a partition and its reconciliation, both as declared in tables.py."""
     with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("conversion"))
         connection.execute(query("sales_as_known"))
         history = DEMAND_HISTORY.conform(connection.execute(query("demand_history")).to_arrow_table())
         connection.register("demand_history", history)
@@ -93,6 +97,7 @@ def intake_summary(view: View) -> pd.DataFrame:
     never came has none and fails the gate.
     """
     with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("conversion"))
         connection.execute(query("sales_as_known"))
         summary: pd.DataFrame = connection.execute(query("intake_summary")).df()
     known = view.known_at

@@ -5,9 +5,10 @@ Belongs here: as-known reads and joins. Does not: lead-time statistics and polic
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
-from strata.conformed.engine import engine
+from strata.conformed.engine import engine, query
 from strata.conformed.history import View
 from strata.durable import read_parquet
 from strata.inventory.lead_time import lead_time_profile as profile_lanes
@@ -25,25 +26,76 @@ inner join int_location_version as l
 where o.known_from <= getvariable('known_at') and (o.known_to is null or o.known_to > getvariable('known_at'))
 order by o.po_id, o.po_line
 """
+# In the unit of the order line; null where it came in another one and a factor of either is not known.
 _RECEIPTS = """
-select r.po_id, r.po_line, r.received_at, r.quantity::double as quantity
-from fct_goods_receipt as r
-where r.known_from <= getvariable('known_at') and (r.known_to is null or r.known_to > getvariable('known_at'))
+with receipt as (
+    select *, cast(timezone(getvariable('zone'), received_at) as date) as local_date
+    from fct_goods_receipt
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+),
+
+ordered as (
+    select po_id, po_line, sku_id, unit, cast(timezone(getvariable('zone'), ordered_at) as date) as local_date
+    from fct_purchase_order_line
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+),
+
+item as (
+    select sku_id, base_unit
+    from int_item_version
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+)
+
+select
+    r.po_id,
+    r.po_line,
+    r.received_at,
+    case
+        when r.unit = o.unit then r.quantity::double
+        else
+            r.quantity::double * case when r.unit = i.base_unit then 1 else rf.factor::double end
+            / case when o.unit = i.base_unit then 1 else orf.factor::double end
+    end as quantity
+from receipt as r
+inner join ordered as o on r.po_id = o.po_id and r.po_line = o.po_line
+left join item as i on o.sku_id = i.sku_id
+left join unit_factor as rf
+    on o.sku_id = rf.sku_id and r.unit = rf.unit and r.local_date >= rf.valid_from and r.local_date < rf.valid_until
+left join unit_factor as orf
+    on o.sku_id = orf.sku_id and o.unit = orf.unit and o.local_date >= orf.valid_from and o.local_date < orf.valid_until
 order by r.po_id, r.po_line, r.received_at, r.receipt_id, r.receipt_line
 """
-# One main supplier per item: the item master's; its terms from supplier_items where it has an entry.
+# One main supplier per item: the item master's; its terms from supplier_items where it has an entry. Cost and lots at
+# the rate and factor of the cut-off; a lot in a unit without a factor is not known, and says so.
 _TERMS = """
 select
     i.sku_id,
     i.supplier_id,
-    i.standard_cost::double as unit_cost,
-    s.min_order_quantity::double as min_order_quantity,
-    s.order_multiple::double as order_multiple,
+    case
+        when i.currency = getvariable('currency') then i.standard_cost else converted(i.standard_cost, r.rate)
+    end::double as unit_cost,
+    case
+        when coalesce(s.order_unit, i.base_unit) = i.base_unit then s.min_order_quantity
+        else converted(s.min_order_quantity, u.factor)
+    end::double as min_order_quantity,
+    case
+        when coalesce(s.order_unit, i.base_unit) = i.base_unit then s.order_multiple
+        else converted(s.order_multiple, u.factor)
+    end::double as order_multiple,
+    coalesce(s.order_unit, i.base_unit) <> i.base_unit
+    and u.factor is null
+    and (s.min_order_quantity > 0 or s.order_multiple > 0) as is_lot_unknown,
     s.planned_lead_time_days::double as planned_lead_time_days
 from int_item_version as i
 left join int_supplier_item_version as s
     on i.supplier_id = s.supplier_id and i.sku_id = s.sku_id
     and s.known_from <= getvariable('known_at') and (s.known_to is null or s.known_to > getvariable('known_at'))
+left join unit_factor as u
+    on i.sku_id = u.sku_id and s.order_unit = u.unit
+    and cast(timezone(getvariable('zone'), getvariable('cutoff')) as date) >= u.valid_from
+    and cast(timezone(getvariable('zone'), getvariable('cutoff')) as date) < u.valid_until
+left join currency_rate as r
+    on i.currency = r.currency and r.day = cast(timezone(getvariable('zone'), getvariable('cutoff')) as date)
 where i.known_from <= getvariable('known_at') and (i.known_to is null or i.known_to > getvariable('known_at'))
 """
 # The forecast's first period carries level and error; the class comes from the location, else from its region.
@@ -68,6 +120,7 @@ order by f.sku_id, f.location_id
 def lead_time_profile(view: View) -> pa.Table:
     """`lead_time_profile` of a partition from the orders and receipts known at the cut-off."""
     with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("conversion"))
         orders = connection.execute(_ORDERS).df()
         receipts = connection.execute(_RECEIPTS).df()
     lines = line_lead_times(orders, receipts)
@@ -77,6 +130,18 @@ def lead_time_profile(view: View) -> pa.Table:
     return LEAD_TIME_PROFILE.conform(rows)
 
 
+def terms(view: View) -> pd.DataFrame:
+    """Cost, lots and planned days of every item known at the cut-off, in base units and group currency.
+
+    Columns: sku_id, supplier_id, unit_cost, min_order_quantity, order_multiple, is_lot_unknown,
+    planned_lead_time_days; null where nothing is stated, or a cost has no rate.
+    """
+    with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("conversion"))
+        found: pd.DataFrame = connection.execute(_TERMS).df()
+    return found
+
+
 def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pa.Table:
     """`inventory_policy` of a partition: one row for every item-location with a forecast."""
     with engine(
@@ -84,8 +149,7 @@ def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: P
         **view.variables(),
     ) as connection:
         pairs = connection.execute(_PAIRS).df()
-        terms = connection.execute(_TERMS).df()
-    keys = pairs.merge(terms, on="sku_id", how="left", validate="many_to_one")
+    keys = pairs.merge(terms(view), on="sku_id", how="left", validate="many_to_one")
     lanes = resolve_lead_time(
         keys[["sku_id", "location_id", "supplier_id", "planned_lead_time_days"]],
         read_parquet(lead_times).to_pandas(),

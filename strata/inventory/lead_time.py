@@ -23,7 +23,8 @@ def line_lead_times(orders: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFram
     lead time = sum(quantity x (received_at - ordered_at)) / sum(quantity) over the line's receipts.
 
     A receipt dated before its order is junk: its date is dropped (counted in `early_receipts`), its quantity still
-    completes the line. Receipts of unknown order lines have no lead time and are left out.
+    completes the line. Receipts of unknown order lines have no lead time and are left out. A receipt whose quantity
+    is null came in a unit that cannot be converted into that of its line; the whole line is `unconverted`.
 
     Args:
         orders: po_id, po_line, supplier_id, sku_id, location_id, ordered_at, quantity, status (open, closed,
@@ -33,8 +34,8 @@ def line_lead_times(orders: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFram
     Returns:
         One row per order line, in the order of `orders`, with received_quantity, early_receipts, `line_state` and
         lead_time_days, longest_days (null without a usable receipt). `line_state` is complete (received in full, or
-        closed with something received), open (not yet received in full, not closed), cancelled, or unusable (closed
-        or complete without a usable receipt date).
+        closed with something received), open (not yet received in full, not closed), cancelled, unconverted, or
+        unusable (closed or complete without a usable receipt date).
 
     Raises:
         ValueError: a column is missing, or a line stands twice in `orders`.
@@ -49,10 +50,12 @@ def line_lead_times(orders: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFram
     found = found.merge(lines[[*_LINE, "ordered_at"]], on=_LINE, how="inner")
     waited = (found["received_at"] - found["ordered_at"]).dt.total_seconds().to_numpy(dtype=np.float64) / _SECONDS_A_DAY
     usable = waited >= 0
-    weight = np.where(usable, found["quantity"], 0.0)
+    quantity = np.nan_to_num(found["quantity"].to_numpy(), nan=0.0)
+    weight = np.where(usable, quantity, 0.0)
     sums = pd.DataFrame(
         {
-            "received_quantity": found["quantity"],
+            "received_quantity": quantity,
+            "unconverted": found["quantity"].isna().to_numpy().astype(np.int64),
             "early_receipts": (~usable).astype(np.int64),
             "weight": weight,
             "weighted": np.where(usable, waited * weight, 0.0),
@@ -61,14 +64,14 @@ def line_lead_times(orders: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFram
             "po_line": found["po_line"],
         }
     ).groupby(_LINE, sort=False)
-    totals = sums[["received_quantity", "early_receipts", "weight", "weighted"]].sum()
+    totals = sums[["received_quantity", "unconverted", "early_receipts", "weight", "weighted"]].sum()
     totals["longest_days"] = sums["longest_days"].max()
     lines = lines.join(totals, on=_LINE)
     lines["received_quantity"] = lines["received_quantity"].fillna(0.0)
     lines["early_receipts"] = lines["early_receipts"].fillna(0).astype(np.int64)
     lines["lead_time_days"] = (lines["weighted"] / lines["weight"].where(lines["weight"] > 0)).astype(np.float64)
     lines["line_state"] = _line_state(lines)
-    return lines.drop(columns=["weight", "weighted"])
+    return lines.drop(columns=["weight", "weighted", "unconverted"])
 
 
 def lead_time_profile(
@@ -95,6 +98,7 @@ def lead_time_profile(
             "location_id": lines["location_id"],
             "days": lines["lead_time_days"].where(usable),
             "open": (lines["line_state"] == "open").astype(np.int64),
+            "unconverted": (lines["line_state"] == "unconverted").astype(np.int64),
         }
     )
     levels = (facts, facts.assign(location_id=ALL), facts.assign(supplier_id=ALL, location_id=ALL))
@@ -154,9 +158,8 @@ def _line_state(lines: pd.DataFrame) -> NDArray[np.object_]:
     ended = full | (lines["status"] == "closed")
     dated = lines["lead_time_days"].notna()
     cancelled = lines["status"] == "cancelled"
-    return np.select([cancelled, ended & dated, ended], ["cancelled", "complete", "unusable"], default="open").astype(
-        object
-    )
+    states = {"cancelled": cancelled, "unconverted": lines["unconverted"] > 0, "complete": ended & dated}
+    return np.select([*states.values(), ended], [*states, "unusable"], default="open").astype(object)
 
 
 def _usable(lines: pd.DataFrame, rule: LeadTime) -> "pd.Series[bool]":
@@ -170,6 +173,7 @@ def _summary(facts: pd.DataFrame) -> pd.DataFrame:
         {
             "receipts": days.count().astype(np.int64),
             "open_lines": groups["open"].sum().astype(np.int64),
+            "unconverted_lines": groups["unconverted"].sum().astype(np.int64),
             "mean_days": days.mean(),
             "sd_days": days.std(ddof=1),
             "p50_days": days.quantile(0.5),

@@ -82,7 +82,8 @@ def policies(keys: pd.DataFrame, *, scheme: Scheme, partition: Partition, bucket
     Args:
         keys: sku_id, location_id, segment, demand_class, lifecycle_state, unit_cost, min_order_quantity,
             order_multiple, mean_units, error_sd_units (per period of `bucket`), lead_time_mean_days,
-            lead_time_sd_days, lead_time_level; any of them but the ids may be null.
+            lead_time_sd_days, lead_time_level; any of them but the ids may be null. Optional: is_lot_unknown (true
+            where lots are stated in a unit that cannot be converted).
         scheme: policy per segment, distribution per demand class, cost rates.
         partition: region and cycle of the rows.
         bucket: length of the period that mean and error refer to.
@@ -157,6 +158,8 @@ def _inputs(keys: pd.DataFrame, scheme: Scheme) -> tuple[dict[str, FloatArray], 
     if missing := [name for name in (*_TEXTS, *_NUMBERS) if name not in keys.columns]:
         raise ValueError(f"policy keys lack columns {missing}; they need {[*_TEXTS, *_NUMBERS]}")
     numbers = {name: pd.to_numeric(keys[name]).to_numpy(dtype=np.float64, na_value=np.nan) for name in _NUMBERS}
+    unknown = keys["is_lot_unknown"] if "is_lot_unknown" in keys.columns else pd.Series(0.0, index=keys.index)
+    numbers["is_lot_unknown"] = pd.to_numeric(unknown).to_numpy(dtype=np.float64, na_value=0.0)
     for name, values in numbers.items():
         if (bad := np.isinf(values) | (values < 0)).any():
             row = int(np.flatnonzero(bad)[0])
@@ -205,6 +208,7 @@ def _why_none(
         (np.isnan(numbers["error_sd_units"]), "no_policy:no_forecast_error"),
         (pd.isna(texts["demand_class"]), "no_policy:no_demand_class"),
         (np.isnan(numbers["lead_time_mean_days"]), "no_policy:no_lead_time"),
+        (numbers["is_lot_unknown"] > 0, "no_policy:missing_unit_factor"),
     ]
     return np.select([rows for rows, _ in without], [why for _, why in without], default="").astype(object)
 

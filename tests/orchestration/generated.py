@@ -134,22 +134,23 @@ def as_known(home: Home, partition: Partition) -> pd.DataFrame:
         [
             ("superseded", good["until"].notna() & (good["until"] <= cutoff)),
             ("orphan_item", category.isna()),
-            ("unit_mismatch", good["unit"].ne(good["sku_id"].map(items["base_unit"]))),
-            ("currency_mismatch", good["currency"].ne(CURRENCY)),
+            ("missing_unit_factor", good["unit"].ne(good["sku_id"].map(items["base_unit"]))),
+            ("missing_rate", good["currency"].ne(CURRENCY)),
             ("return", good["line_type"].eq("return")),
             ("future_dated", good["ordered"] > cutoff),
             ("no_stocked_goods", category.eq(LEFT_OUT)),
         ]
     ):
         good.loc[applies, "reason"] = reason
-    quarantined = good["reason"].isin(["orphan_item", "unit_mismatch", "currency_mismatch"])
+    quarantined = good["reason"].isin(["orphan_item", "missing_unit_factor", "missing_rate"])
     good["line"] = "excluded"
     good.loc[quarantined, "line"] = "quarantined"
     good.loc[good["reason"].isna(), "line"] = "demand"
     known = pd.concat([good, refused], ignore_index=True)
     sites = _last_full(home, "wms/sites", cutoff).set_index("location_id")
     known = known[(known["known"] <= cutoff) & known["location_id"].map(sites["region"]).eq(partition.region)].copy()
-    known["base_unit"] = known["sku_id"].map(items["base_unit"]).fillna("?")
+    base = known["sku_id"].map(items["base_unit"])
+    known["base_unit"] = known["unit"].where(base.notna(), "?")
     local = known["ordered"].dt.tz_convert(ZONE).dt.tz_localize(None).dt.normalize()
     known["month"] = local.dt.to_period("M").dt.start_time.dt.date
     known["week"] = local.dt.to_period("W-SUN").dt.start_time.dt.date

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from expectations.reconciliation import SIGNS
 from orchestration import landing
 from strata.conformed import decide, profile, supply
 from strata.conformed.build import Snapshot
@@ -49,7 +50,7 @@ def partition(request: pytest.FixtureRequest) -> Partition:
 def test_the_company_has_every_kind_of_trouble(company: Company) -> None:
     known = generated.as_known(company.home, Partition("EAST", "2017-08"))
     assert {
-        "superseded", "out_of_range", "orphan_item", "unit_mismatch", "currency_mismatch", "return", "no_stocked_goods",
+        "superseded", "out_of_range", "orphan_item", "missing_unit_factor", "missing_rate", "return", "no_stocked_goods",
     } <= set(known["reason"].dropna())  # fmt: skip
     assert len(known) > 1000
 
@@ -88,7 +89,7 @@ def test_the_identity_holds_in_every_currency_and_unit(company: Company, partiti
     _, reconciliation = demand_history(company.view(partition))
     rows = reconciliation.to_pandas()
     rows = rows[rows["line"].ne("unplaced")]
-    sign = rows["line"].eq("accepted").map({True: 1, False: -1})
+    sign = rows["line"].map(SIGNS)
     for column in ("line_count", "units", "amount"):
         left = (rows[column] * sign).groupby([rows["bucket"], rows["currency"], rows["base_unit"]]).agg("sum")
         assert (left == 0).all(), left[left != 0]

@@ -6,10 +6,10 @@ with demand as (
         location_id,
         b.bucket,
         cast(date_trunc(b.bucket, local_date) as date) as period_start,
-        sum(quantity) as demand_units,
-        sum(net_amount) as revenue,
-        sum(cast(net_amount - quantity * standard_cost as decimal(18, 4))) as margin,
-        count(*) filter (where standard_cost is null) as unknown_costs,
+        sum(demand_units) as demand_units,
+        sum(revenue) as revenue,
+        sum(margin) as margin,
+        count(*) filter (where margin is null) as unknown_costs,
         count(*) as order_lines
     from sales_as_known
     cross join bucket as b

@@ -5,16 +5,39 @@ with source as (
         'accepted' as line,
         '-' as reason,
         currency,
-        base_unit,
+        unit as base_unit,
         count(*) as line_count,
         sum(quantity) as units,
         sum(net_amount) as amount
     from sales_as_known
     group by all
     union all
-    select line, reason, currency, base_unit, count(*), sum(quantity), sum(net_amount)
+    select line, reason, currency, unit, count(*), sum(quantity), sum(net_amount)
     from sales_as_known
     where line <> 'demand'
+    group by all
+),
+
+-- Lines in another unit or currency leave their own group of the identity and enter that of the item's base unit and
+-- the group currency. The reason names the other side.
+converted as (
+    select
+        s.unit,
+        s.currency,
+        i.base_unit,
+        getvariable('currency') as group_currency,
+        count(*) as line_count,
+        sum(s.quantity) as units,
+        sum(s.net_amount) as amount,
+        sum(s.demand_units) as demand_units,
+        sum(s.revenue) as revenue
+    from sales_as_known as s
+    inner join int_item_version as i
+        on
+            s.sku_id = i.sku_id
+            and i.known_from <= getvariable('known_at')
+            and (i.known_to is null or i.known_to > getvariable('known_at'))
+    where s.line = 'demand' and s.is_converted
     group by all
 ),
 
@@ -86,6 +109,14 @@ select
 from (
     select line, reason, bucket, currency, base_unit, line_count, units, amount
     from source
+    cross join bucket
+    union all
+    select 'converted_out', base_unit || ' in ' || group_currency, bucket, currency, unit, line_count, units, amount
+    from converted
+    cross join bucket
+    union all
+    select 'converted_in', unit || ' in ' || currency, bucket, group_currency, base_unit, line_count, demand_units, revenue
+    from converted
     cross join bucket
     union all
     select line, reason, bucket, currency, base_unit, line_count, units, amount

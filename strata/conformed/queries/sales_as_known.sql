@@ -1,5 +1,7 @@
 -- One row per sales row that had reached the region by the cut-off, with the reason why it is not demand.
--- Variables: region, cutoff (UTC), zone, currency. Table: exclusion(column_name, value, name).
+-- `quantity` of `unit` and `net_amount` of `currency` are the source's; `demand_units` of the base unit, `revenue` and
+-- `margin` in the group currency are what demand is summed from.
+-- Variables: region, cutoff (UTC), zone, currency. Tables: exclusion(column_name, value, name), those of conversion.
 create temp table sales_as_known as
 with place as (
     select location_id
@@ -15,6 +17,7 @@ item as (
         i.sku_id,
         i.base_unit,
         i.standard_cost,
+        i.currency as cost_currency,
         (
             select min(e.name)
             from exclusion as e
@@ -28,29 +31,49 @@ item as (
     where i.known_from <= getvariable('known_at') and (i.known_to is null or i.known_to > getvariable('known_at'))
 ),
 
+dated as (
+    select
+        l.* exclude (location_id),
+        p.location_id,
+        cast(timezone(getvariable('zone'), l.ordered_at) as date) as local_date
+    from fct_sales_line as l
+    inner join place as p on l.location_id = p.location_id
+    where l.known_from <= getvariable('known_at')
+),
+
 line as (
     select
         l.sku_id,
         l.location_id,
-        cast(timezone(getvariable('zone'), l.ordered_at) as date) as local_date,
+        l.local_date,
         l.quantity,
         l.net_amount,
+        case when i.sku_id is null then '?' else l.unit end as unit,
         l.currency,
-        coalesce(i.base_unit, '?') as base_unit,
-        i.standard_cost,
+        case when l.unit = i.base_unit then l.quantity else converted(l.quantity, u.factor) end as demand_units,
+        case
+            when l.currency = getvariable('currency') then l.net_amount else converted(l.net_amount, r.rate)
+        end as revenue,
+        case
+            when i.cost_currency = getvariable('currency') then i.standard_cost
+            else converted(i.standard_cost, c.rate)
+        end as unit_cost,
+        l.unit <> i.base_unit or l.currency <> getvariable('currency') as is_converted,
         case
             when l.known_to <= getvariable('known_at') then 'superseded'
             when i.sku_id is null then 'orphan_item'
-            when l.unit <> i.base_unit then 'unit_mismatch'
-            when l.currency <> getvariable('currency') then 'currency_mismatch'
+            when demand_units is null then 'missing_unit_factor'
+            when revenue is null then 'missing_rate'
             when l.line_type = 'return' then 'return'
             when l.ordered_at > getvariable('cutoff') then 'future_dated'
             else i.exclusion_name
         end as reason
-    from fct_sales_line as l
-    inner join place as p on l.location_id = p.location_id
+    from dated as l
     left join item as i on l.sku_id = i.sku_id
-    where l.known_from <= getvariable('known_at')
+    left join unit_factor as u
+        on l.sku_id = u.sku_id and l.unit = u.unit and l.local_date >= u.valid_from and l.local_date < u.valid_until
+    left join currency_rate as r on l.currency = r.currency and l.local_date = r.day
+    left join currency_rate as c on i.cost_currency = c.currency and l.local_date = c.day
 ),
 
 refused as (
@@ -60,9 +83,8 @@ refused as (
         cast(timezone(getvariable('zone'), r.ordered_at) as date) as local_date,
         coalesce(r.quantity, 0) as quantity,
         coalesce(r.net_amount, 0) as net_amount,
+        coalesce(i.base_unit, '?') as unit,
         coalesce(r.currency, '?') as currency,
-        coalesce(i.base_unit, '?') as base_unit,
-        null as standard_cost,
         r.reason
     from fct_refused_row as r
     inner join place as p on r.location_id = p.location_id
@@ -74,15 +96,37 @@ refused as (
 )
 
 select
-    *,
+    sku_id,
+    location_id,
+    local_date,
+    quantity,
+    net_amount,
+    unit,
+    currency,
+    demand_units,
+    revenue,
+    cast(revenue - cast(demand_units as decimal(38, 4)) * unit_cost as decimal(18, 4)) as margin,
+    is_converted,
+    reason,
     case
         when reason is null then 'demand'
-        when reason in ('orphan_item', 'unit_mismatch', 'currency_mismatch') then 'quarantined'
+        when reason in ('orphan_item', 'missing_unit_factor', 'missing_rate') then 'quarantined'
         else 'excluded'
     end as line
 from line
 union all
 select
-    *,
+    sku_id,
+    location_id,
+    local_date,
+    quantity,
+    net_amount,
+    unit,
+    currency,
+    null as demand_units,
+    null as revenue,
+    null as margin,
+    false as is_converted,
+    reason,
     'quarantined' as line
 from refused;

@@ -22,13 +22,21 @@ MOMENT = pa.timestamp("us", tz="UTC")
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "int_item_version": {
         "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
-        "standard_cost": MONEY, "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
+        "standard_cost": MONEY, "currency": pa.string(), "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
     },
     "int_location_version": {"location_id": pa.string(), "region": pa.string()},
     "fct_sales_line": {
         "order_id": pa.string(), "order_line": pa.int64(), "sku_id": pa.string(), "location_id": pa.string(),
         "ordered_at": MOMENT, "quantity": MONEY, "unit": pa.string(), "net_amount": MONEY, "currency": pa.string(),
         "line_type": pa.string(),
+    },
+    "int_item_unit_version": {
+        "sku_id": pa.string(), "unit": pa.string(), "valid_from": pa.date32(), "valid_to": pa.date32(),
+        "numerator": MONEY, "denominator": MONEY, "to_unit": pa.string(),
+    },
+    "fct_exchange_rate": {
+        "from_currency": pa.string(), "to_currency": pa.string(), "rate_type": pa.string(), "valid_from": pa.date32(),
+        "rate": pa.decimal128(24, 10), "from_units": pa.int64(),
     },
     "fct_promotion": {
         "sku_id": pa.string(), "location_id": pa.string(), "starts_on": pa.date32(), "ends_on": pa.date32(),
@@ -43,10 +51,14 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
         "currency": pa.string(),
     },
 }  # fmt: skip
+EXCHANGE = {
+    "rate_type": "M", "pivot_currency": "USD", "max_age_days": 7,
+    "rationale": "Rates of tests come weekly, crosses go through the dollar.",
+}  # fmt: skip
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ITEM = {
-    "category": "GOODS", "family": "ALL", "base_unit": "EA", "standard_cost": Decimal(6), "launch_date": None,
-    "end_date": None, "status": "active",
+    "category": "GOODS", "family": "ALL", "base_unit": "EA", "standard_cost": Decimal(6), "currency": "EUR",
+    "launch_date": None, "end_date": None, "status": "active",
 }  # fmt: skip
 LINE = {
     "order_line": 1, "sku_id": "I1", "location_id": "L1", "quantity": Decimal(1), "unit": "EA",
@@ -72,6 +84,7 @@ class Place:
     zone: str = "Europe/Berlin"
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
     scheme: dict[str, Any] = field(default_factory=lambda: load_yaml(REPOSITORY / "config" / "schemes" / "2017.1.yml"))
+    exchange: dict[str, Any] | None = field(default_factory=lambda: dict(EXCHANGE))
     taken: int = 0
 
     def __post_init__(self) -> None:
@@ -102,13 +115,34 @@ class Place:
         row = {"snapshot_date": date.fromisoformat(day), "stockout_days": out, "days_covered": covered}
         self.add("fct_stock_snapshot", known, **({"sku_id": "I1", "location_id": "L1"} | row | change))
 
+    def unit(self, unit: str, numerator: str, known: str = "", until: str = "", **change: Any) -> None:
+        row = {
+            "sku_id": "I1", "unit": unit, "valid_from": date(1970, 1, 1), "valid_to": None,
+            "numerator": Decimal(numerator), "denominator": Decimal(1), "to_unit": None,
+        }  # fmt: skip
+        self.add("int_item_unit_version", known, until, **(row | change))
+
+    def rate(self, pair: str, day: str, rate: str, known: str = "", until: str = "", **change: Any) -> None:
+        source, target = pair.split("/")
+        row = {
+            "from_currency": source, "to_currency": target, "rate_type": "M", "valid_from": date.fromisoformat(day),
+            "rate": Decimal(rate), "from_units": 1,
+        }  # fmt: skip
+        self.add("fct_exchange_rate", known, until, **(row | change))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The rows so far as the tables of a snapshot."""
+        version = {"known_from": MOMENT, "known_to": MOMENT}
+        return {
+            name: pa.Table.from_pylist(self.rows[name], schema=pa.schema(list((columns | version).items())))
+            for name, columns in COLUMNS.items()
+        }
+
     def view(self, cycle: str, *, known_at: str = "", region: str = "HERE") -> View:
         """What a run of the cycle sees; cut-off on its third day, 06:00 local time."""
         self.taken += 1
         folder = self.folder / str(self.taken)
-        for name, columns in COLUMNS.items():
-            fields = columns | {"known_from": MOMENT, "known_to": MOMENT}
-            table = pa.Table.from_pylist(self.rows[name], schema=pa.schema(list(fields.items())))
+        for name, table in self.tables().items():
             write_parquet(folder / name / f"{name}.parquet", table)
         tables = {name: TableContent(0, "") for name in SNAPSHOT_KEYS if name in COLUMNS}
         snapshot = Snapshot(str(self.taken), folder, "", (), tables, "", "")
@@ -116,6 +150,7 @@ class Place:
             first_cycle="2020-01",
             cut_off={"day": 3, "local_time": "06:00"},  # type: ignore[arg-type]
             currency="EUR",
+            exchange=self.exchange,  # type: ignore[arg-type]
             regions=[{"region": "HERE", "name": "Here", "time_zone": self.zone}],  # type: ignore[arg-type]
             rationale="A calendar for tests, with one region in one time zone.",
         )

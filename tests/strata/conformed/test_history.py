@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from expectations.reconciliation import SIGNS
 from strata.conformed.history import View, demand_history, intake_summary
 from tests.strata.conformed.place import Place, at
 
@@ -26,7 +27,7 @@ def lines(view: View, bucket: str = "month") -> dict[str, tuple[int, Decimal, De
         row["line"]
         + (":" + row["reason"] if row["reason"] != "-" else "")
         + (f":{row['currency']}" if row["currency"] != "EUR" else "")
-        + (":?" if row["base_unit"] == "?" else ""): (row["line_count"], row["units"], row["amount"])
+        + (f":{row['base_unit']}" if row["base_unit"] != "EA" else ""): (row["line_count"], row["units"], row["amount"])
         for row in reconciliation.to_pylist()
         if row["bucket"] == bucket
     }
@@ -37,7 +38,7 @@ def assert_identity(view: View) -> None:
     _, reconciliation = demand_history(view)
     left: dict[tuple[str, str, str], list[Decimal]] = {}
     for row in reconciliation.to_pylist():
-        sign = 1 if row["line"] == "accepted" else -1
+        sign = SIGNS[row["line"]]
         key = (row["bucket"], row["currency"], row["base_unit"])
         total = left.setdefault(key, [Decimal(0)] * 3)
         for number, name in enumerate(("line_count", "units", "amount")):
@@ -108,11 +109,12 @@ def test_rows_that_are_no_demand_each_say_why(here: Place) -> None:
     view = here.view("2026-04")
     assert periods(view, "month") == {"2026-03-01": 1}
     assert lines(view) == {
-        "accepted": (6, 1 + 2 + 5 + 6 + 7 + 8, 130),
+        "accepted": (5, 1 + 5 + 6 + 7 + 8, 120),
+        "accepted:CS": (1, 2, 10),
         "accepted:?": (1, 4, 10),
         "accepted:USD": (1, 3, 10),
-        "quarantined:unit_mismatch": (1, 2, 10),
-        "quarantined:currency_mismatch:USD": (1, 3, 10),
+        "quarantined:missing_unit_factor:CS": (1, 2, 10),
+        "quarantined:missing_rate:USD": (1, 3, 10),
         "quarantined:orphan_item:?": (1, 4, 10),
         "quarantined:not_a_number": (1, 8, 80),
         "excluded:return": (1, 5, 10),

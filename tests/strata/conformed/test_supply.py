@@ -17,11 +17,18 @@ from tests.strata.conformed.test_profile import history_row
 
 ORDERS = {
     "po_id": pa.string(), "po_line": pa.int64(), "supplier_id": pa.string(), "sku_id": pa.string(),
-    "location_id": pa.string(), "ordered_at": pa.timestamp("us", tz="UTC"), "quantity": MONEY, "status": pa.string(),
+    "location_id": pa.string(), "ordered_at": pa.timestamp("us", tz="UTC"), "quantity": MONEY, "unit": pa.string(),
+    "status": pa.string(),
 }  # fmt: skip
 RECEIPTS = {
     "receipt_id": pa.string(), "receipt_line": pa.int64(), "po_id": pa.string(), "po_line": pa.int64(),
-    "received_at": pa.timestamp("us", tz="UTC"), "quantity": MONEY,
+    "received_at": pa.timestamp("us", tz="UTC"), "quantity": MONEY, "unit": pa.string(),
+}  # fmt: skip
+
+
+SUPPLIER_ITEMS = {
+    "supplier_id": pa.string(), "sku_id": pa.string(), "min_order_quantity": MONEY, "order_multiple": MONEY,
+    "planned_lead_time_days": pa.int64(), "unit_price": MONEY, "currency": pa.string(), "order_unit": pa.string(),
 }  # fmt: skip
 
 
@@ -29,21 +36,23 @@ RECEIPTS = {
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setitem(COLUMNS, "fct_purchase_order_line", ORDERS)
     monkeypatch.setitem(COLUMNS, "fct_goods_receipt", RECEIPTS)
+    monkeypatch.setitem(COLUMNS, "int_supplier_item_version", SUPPLIER_ITEMS)
+    monkeypatch.setitem(COLUMNS["int_item_version"], "supplier_id", pa.string())
     return Place(tmp_path)
 
 
 def order(here: Place, number: str, ordered_at: str, known: str = "", until: str = "", **change: object) -> None:
     row = {
         "po_id": number, "po_line": 1, "supplier_id": "S1", "sku_id": "I1", "location_id": "L1",
-        "ordered_at": at(ordered_at), "quantity": Decimal(10), "status": "closed",
+        "ordered_at": at(ordered_at), "quantity": Decimal(10), "unit": "EA", "status": "closed",
     }  # fmt: skip
     here.add("fct_purchase_order_line", known, until, **(row | change))
 
 
-def receipt(here: Place, number: str, received_at: str, known: str = "", quantity: int = 10) -> None:
+def receipt(here: Place, number: str, received_at: str, known: str = "", quantity: int = 10, unit: str = "EA") -> None:
     here.add(
         "fct_goods_receipt", known, receipt_id=f"R{number}{received_at}", receipt_line=1, po_id=number, po_line=1,
-        received_at=at(received_at), quantity=Decimal(quantity),
+        received_at=at(received_at), quantity=Decimal(quantity), unit=unit,
     )  # fmt: skip
 
 
@@ -68,6 +77,49 @@ def test_a_partial_receipt_counts_by_quantity(here: Place) -> None:
     receipt(here, "P1", "2026-03-11T08:00:00Z", quantity=7)
     receipt(here, "P1", "2026-03-21T08:00:00Z", quantity=3)
     assert lane(here, "2026-04")["mean_days"] == 13
+
+
+@pytest.mark.capability("2.2", part="orders, receipts and lots in the base unit")
+def test_receipts_in_another_unit_than_their_order(here: Place) -> None:
+    """10 CS of 12 ordered: 60 EA after 10 days and 5 CS after 30. Half and half: 20 days."""
+    here.unit("CS", "12")
+    order(here, "P1", "2026-03-01T08:00:00Z", unit="CS", status="open")
+    receipt(here, "P1", "2026-03-11T08:00:00Z", quantity=60)
+    receipt(here, "P1", "2026-03-31T08:00:00Z", quantity=5, unit="CS")
+    found = lane(here, "2026-04")
+    assert (found["receipts"], found["mean_days"], found["unconverted_lines"]) == (1, 20, 0)
+
+
+def test_a_line_received_in_an_unknown_unit_is_set_aside(here: Place) -> None:
+    for number in ("P1", "P2"):
+        order(here, number, "2026-03-01T08:00:00Z", unit="CS")
+    receipt(here, "P1", "2026-03-11T08:00:00Z", unit="CS")  # as ordered: nothing to convert
+    receipt(here, "P2", "2026-03-11T08:00:00Z", unit="PAL")
+    found = lane(here, "2026-04")
+    assert (found["receipts"], found["unconverted_lines"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "lots", "is_unknown"),
+    [("CS", (24, 12), False), ("EA", (2, 1), False), (None, (2, 1), False), ("PAL", (None, None), True)],
+)
+def test_lots_and_costs_are_in_base_units_and_group_currency(
+    here: Place, unit: str | None, lots: tuple[float | None, ...], is_unknown: bool
+) -> None:
+    here.rows["int_item_version"].clear()
+    here.item("I1", supplier_id="S1", currency="USD")
+    here.item("I2", supplier_id="S1", currency="GBP")
+    here.unit("CS", "12")
+    here.rate("USD/EUR", "2026-04-01", "0.5")
+    here.add(
+        "int_supplier_item_version", supplier_id="S1", sku_id="I1", min_order_quantity=Decimal(2),
+        order_multiple=Decimal(1), planned_lead_time_days=14, unit_price=None, currency=None, order_unit=unit,
+    )  # fmt: skip
+    rows = supply.terms(here.view("2026-04")).set_index("sku_id").astype(object)
+    rows = rows.where(rows.notna(), None)
+    assert tuple(rows.loc["I1", ["min_order_quantity", "order_multiple"]]) == lots
+    assert rows.loc["I1", "is_lot_unknown"] is is_unknown
+    assert rows["unit_cost"].to_dict() == {"I1": 3.0, "I2": None}
 
 
 def test_orders_of_another_region_are_not_seen(here: Place) -> None:
