@@ -134,7 +134,8 @@ def _signed(column: Column, text: str) -> str:
         text = bare + (f"ELSE {text} END" if column.sign == "absolute" else negated)
     if column.factor is not None:
         product = f"CAST(TRY_CAST({text} AS DECIMAL(18, 4)) * {column.factor:f} AS VARCHAR)"
-        text = f"CASE WHEN regexp_full_match({text}, {quoted(_DECIMAL.format(places=PLACES))}) THEN {product} ELSE {text} END"
+        shape = quoted(_DECIMAL.format(places=PLACES))
+        text = f"CASE WHEN regexp_full_match({text}, {shape}) THEN {product} ELSE {text} END"
     return text
 
 

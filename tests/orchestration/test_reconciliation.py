@@ -50,7 +50,8 @@ def partition(request: pytest.FixtureRequest) -> Partition:
 def test_the_company_has_every_kind_of_trouble(company: Company) -> None:
     known = generated.as_known(company.home, Partition("EAST", "2017-08"))
     assert {
-        "superseded", "out_of_range", "orphan_item", "missing_unit_factor", "missing_rate", "return", "no_stocked_goods",
+        "superseded", "out_of_range", "orphan_item", "missing_unit_factor", "missing_rate", "return",
+        "no_stocked_goods",
     } <= set(known["reason"].dropna())  # fmt: skip
     assert len(known) > 1000
 

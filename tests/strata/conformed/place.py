@@ -22,7 +22,8 @@ MOMENT = pa.timestamp("us", tz="UTC")
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "int_item_version": {
         "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
-        "standard_cost": MONEY, "currency": pa.string(), "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
+        "standard_cost": MONEY, "currency": pa.string(), "launch_date": pa.date32(), "end_date": pa.date32(),
+        "status": pa.string(),
     },
     "int_location_version": {"location_id": pa.string(), "region": pa.string()},
     "fct_sales_line": {
