@@ -96,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
         "intake", "demand_history",  # the feeds have no table: the verdict binds to what was made from them
         lambda c: intake.suite(c.scheme),
         lambda c: intake.measure(c.intake_summary, scheme=c.scheme, partition=c.partition),
-        lambda c: 1, lambda c: 13,
+        lambda c: 1, lambda c: 14,
     ),
     Stage(
         "demand_history", "demand_history",

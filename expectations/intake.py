@@ -1,8 +1,9 @@
 """Gate of the feeds: is what arrived for this region enough, fresh enough and clean enough to decide on?
 
 Belongs here: rules over one summary row per region. Does not: accepting or refusing extracts (`strata.intake`).
-The frame has one row per region: `region, sales_rows, refused_rows, previous_month_rows, last_month_rows` and one
-column `days_since_last_extract_<feed>` per feed. `sales_rows` counts every sales row delivered for the last closed
+The frame has one row per region: `region, sales_rows, refused_rows, previous_month_rows, last_month_rows,
+held_extracts` and one column `days_since_last_extract_<feed>` per feed. `held_extracts` are accepted changes that wait
+for missing ones. `sales_rows` counts every sales row delivered for the last closed
 month, refused ones included; the two months are the last two closed ones; ages are at the cut-off.
 """
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 AGE_PREFIX = "days_since_last_extract_"
-COUNTS = ("sales_rows", "refused_rows", "previous_month_rows", "last_month_rows")
+COUNTS = ("sales_rows", "refused_rows", "previous_month_rows", "last_month_rows", "held_extracts")
 
 
 def suite(scheme: Scheme) -> "ExpectationSuite":
@@ -31,6 +32,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         at_least("sales_rows", 1, "A region without a sales row has nothing to decide on."),
         at_least("refused_rows_counted", 0, "A negative count of refused rows is a fault of the summary itself."),
         held_out("refused_rows", "Refused rows are kept in quarantine; the rest may go on, and readers are told."),
+        held_out("held_extracts", "Changes that wait for missing ones are kept out; the feed stands where it broke."),
         at_most("refused_share", gates.max_refused_share, gates.rationale),
         at_least("last_month_rows", 1, "A closed month without a sale is a feed that stopped, not a market that did."),
         at_most("volume_drop", gates.max_volume_drop, gates.rationale),
@@ -53,7 +55,7 @@ def measure(summary: pd.DataFrame, *, scheme: Scheme, partition: Partition) -> F
     values["region_rows"] = len(rows)
     if len(rows) != 1:
         return Facts(0, 0, values, examples)
-    sales, refused, before, last = (_number(rows[name].iloc[0]) for name in COUNTS)
+    sales, refused, before, last, held = (_number(rows[name].iloc[0]) for name in COUNTS)
     ages = {
         name.removeprefix(AGE_PREFIX): _number(rows[name].iloc[0])
         for name in rows.columns
@@ -70,6 +72,7 @@ def measure(summary: pd.DataFrame, *, scheme: Scheme, partition: Partition) -> F
         "sales_rows": sales,
         "refused_rows_counted": refused,
         "refused_rows": refused,
+        "held_extracts": held,
         "refused_share": None if refused is None or not sales else refused / sales,
         "last_month_rows": last,
         "volume_drop": _drop(before, last),

@@ -51,6 +51,7 @@ class ConformRequest:
     batches: Sequence[Mapping[str, Any]]
     inputs: Mapping[str, Sequence[Path]]
     empties: Mapping[str, pa.Table]
+    held: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ def make_conform_assets(
             inputs=request.inputs,
             empties=request.empties,
             project=DBT_PROJECT,
+            held=request.held,
         )
         events, succeeded = _run(context, work.folder)
         if not succeeded:

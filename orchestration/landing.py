@@ -22,6 +22,7 @@ from strata.conformed.build import Snapshot, build_snapshot
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.batches import Batch, accepted_batches, empty_rows
+from strata.intake.chain import held_batches, released
 from strata.intake.contract import Contract, load_contracts
 from strata.intake.land import REFUSAL_NAME, LandResult
 from strata.intake.land import land as land_extracts
@@ -49,15 +50,18 @@ def receive(home: Home, log: dg.DagsterLogManager) -> Iterator[dg.MaterializeRes
     result = land(home)
     log.info(f"landed: {result.counts or 'nothing was waiting'}")
     refused = refusals(home)
-    new = Counter((extract.system, extract.feed) for extract in result.with_outcome("accepted"))
     batches = accepted_batches(home)
+    new = Counter((extract.system, extract.feed) for extract in result.with_outcome("accepted"))
+    waiting = Counter((held["system"], held["feed"]) for held in held_records(batches))
     for feed in sorted(contracts(home)):
         accepted = [batch for batch in batches if (batch.system, batch.feed) == feed]
-        yield _delivered(feed, accepted, new[feed], [refusal for refusal in refused if refusal["feed"] == feed])
+        yield _delivered(
+            feed, accepted, new[feed], waiting[feed], [refusal for refusal in refused if refusal["feed"] == feed]
+        )
 
 
 def _delivered(
-    feed: tuple[str, str], accepted: Sequence[Batch], new: int, refused: Sequence[Mapping[str, Any]]
+    feed: tuple[str, str], accepted: Sequence[Batch], new: int, held: int, refused: Sequence[Mapping[str, Any]]
 ) -> dg.MaterializeResult[Any]:
     newest = max((batch.manifest.extracted_at for batch in accepted), default=None)
     # A refusal stands until a younger extract was accepted; without a readable manifest, until its folder is deleted.
@@ -70,6 +74,7 @@ def _delivered(
             "dagster/row_count": sum(batch.accepted_rows for batch in accepted),
             "extracts": len(accepted),
             "new_extracts": new,
+            "held_extracts": held,
             "refused_rows": sum(batch.refused_rows for batch in accepted),
             "newest_extract": newest.isoformat() if newest else "-",
         },
@@ -111,6 +116,21 @@ def refusals(home: Home) -> list[dict[str, Any]]:
     return found
 
 
+def held_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    """Accepted batches that wait for others, for alerts and snapshots; those before the beginning wait for none."""
+    return [
+        {
+            "system": one.batch.system,
+            "feed": one.batch.feed,
+            "batch_id": one.batch.batch_id,
+            "extracted_at": one.batch.manifest.extracted_at.astimezone(UTC).isoformat(),
+            "advice": one.advice,
+        }
+        for one in held_batches(batches)
+        if not one.is_obsolete
+    ]
+
+
 def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     """What a snapshot remembers of its batches."""
     return [
@@ -126,18 +146,24 @@ def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
     ]
 
 
-def conform_request(home: Home, batch_ids: frozenset[str] | None = None) -> ConformRequest:
-    """All accepted batches (or those of `batch_ids`) as the input of one conform pass.
+def conform_request(
+    home: Home, batch_ids: frozenset[str] | None = None, held: Sequence[Mapping[str, Any]] | None = None
+) -> ConformRequest:
+    """The input of one conform pass: all accepted batches but those held, or those of `batch_ids`.
+
+    `held` is what to record as held; None looks at what is.
 
     Raises:
         dg.Failure: nothing was accepted, a batch is gone, or sales come in longer periods than the scheme's buckets.
     """
-    batches = [batch for batch in accepted_batches(home) if batch_ids is None or batch.batch_id in batch_ids]
+    accepted = accepted_batches(home)
+    batches = released(accepted) if batch_ids is None else [b for b in accepted if b.batch_id in batch_ids]
     if batch_ids is not None and len(batches) != len(batch_ids):
         gone = sorted(batch_ids - {batch.batch_id for batch in batches})
         raise dg.Failure(f"{home.raw}: batches {gone[:3]} are gone; restore them from a copy of raw/")
     if not batches:
-        raise dg.Failure(f"{home.raw}: no accepted extract; drop extracts into {home.landing} and land them")
+        waits = f"; {len(accepted)} wait for changes that are missing" if accepted else ""
+        raise dg.Failure(f"{home.raw}: no accepted extract{waits}; drop extracts into {home.landing} and land them")
     _refuse_coarse(home, batches)
     empties: dict[str, pa.Table] = {
         f"{system}__{feed}": empty_rows(contract) for (system, feed), contract in contracts(home).items()
@@ -145,12 +171,18 @@ def conform_request(home: Home, batch_ids: frozenset[str] | None = None) -> Conf
     inputs: dict[str, list[Path]] = {name: [] for name in empties}
     for batch in batches:
         inputs[f"{batch.system}__{batch.feed}"].append(batch.rows_file)
-    return ConformRequest(home, batch_records(batches), inputs, empties)
+    waiting = held_records(accepted) if held is None else held
+    return ConformRequest(home, batch_records(batches), inputs, empties, waiting)
 
 
-def conform(home: Home, run_id: str, batch_ids: frozenset[str] | None = None) -> Snapshot:
+def conform(
+    home: Home,
+    run_id: str,
+    batch_ids: frozenset[str] | None = None,
+    held: Sequence[Mapping[str, Any]] | None = None,
+) -> Snapshot:
     """The snapshot of the accepted batches, built by one dbt pass where it is not there yet."""
-    request = conform_request(home, batch_ids)
+    request = conform_request(home, batch_ids, held)
     return build_snapshot(
         home,
         run_id=run_id,
@@ -158,6 +190,7 @@ def conform(home: Home, run_id: str, batch_ids: frozenset[str] | None = None) ->
         inputs=request.inputs,
         empties=request.empties,
         project=DBT_PROJECT,
+        held=request.held,
     )
 
 
@@ -188,7 +221,7 @@ def newest_known_cycle(home: Home) -> str:
     calendar = home.calendar()
     taken = [
         batch.manifest.extracted_at.astimezone(UTC)
-        for batch in accepted_batches(home)
+        for batch in released(accepted_batches(home))
         if (batch.system, batch.feed) == ("erp", "sales_order_lines")
     ]
     if not taken:

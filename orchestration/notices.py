@@ -1,4 +1,4 @@
-"""What people are told after a landing: refused extracts, refused rows, late extracts, changed files.
+"""What people are told after a landing: refused extracts, refused rows, held and late extracts, changed files.
 
 Belongs here: which records of raw/ and quarantine/ are worth an alert. Does not: delivering it
 (`strata.governance.alerts`), alerts of gates and runs.
@@ -17,6 +17,7 @@ from strata.governance.releases import current_manifest
 from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.intake.batches import Batch
+from strata.intake.chain import held_batches
 from strata.intake.contract import Contract
 
 Notice = tuple[str, str, dict[str, Any]]
@@ -36,7 +37,13 @@ def tell(
         known = {alert.key for alert in store.alerts()}
     except GovernanceError:
         return 0
-    notices = [*_refused(refusals), *_rows(contracts, batches), *_changed(batches), *_late(home, batches)]
+    notices = [
+        *_refused(refusals),
+        *_rows(contracts, batches),
+        *_held(batches),
+        *_changed(batches),
+        *_late(home, batches),
+    ]
     return sum(store.enqueue_alert(kind, key, payload) for kind, key, payload in notices if key not in known)
 
 
@@ -58,6 +65,13 @@ def _rows(contracts: Mapping[tuple[str, str], Contract], batches: Sequence[Batch
             advice = "look into quarantine, have the rows put right at the source, and send them again"
             payload = {"reasons": batch.refusals, "refused_rows": batch.refused_rows, "rows": rows, "advice": advice}
             yield "rows_refused", f"rows:{batch.batch_id}", _of(batch, payload)
+
+
+def _held(batches: Sequence[Batch]) -> Iterator[Notice]:
+    """Changes that wait for missing ones; those before a feed's beginning wait for none."""
+    for held in held_batches(batches):
+        if not held.is_obsolete:
+            yield "extract_held", f"held:{held.batch.batch_id}", _of(held.batch, {"advice": held.advice})
 
 
 def _changed(batches: Sequence[Batch]) -> Iterator[Notice]:

@@ -58,7 +58,10 @@ def replay(home: Home, release_id: str) -> ReplayReport:
         for region, part in sorted(manifest["partitions"].items()):
             recorded = load_snapshot(home, part["snapshot_id"])
             snapshots[region] = conform(
-                scratch, f"conform-{recorded.snapshot_id}", frozenset(str(b["batch_id"]) for b in recorded.batches)
+                scratch,
+                f"conform-{recorded.snapshot_id}",
+                frozenset(str(b["batch_id"]) for b in recorded.batches),
+                recorded.held,
             )
             differences += _changed(
                 f"{region} conformed",

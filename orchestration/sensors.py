@@ -27,6 +27,7 @@ from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.batches import accepted_batches
+from strata.intake.chain import released
 from strata.intake.land import REFUSAL_NAME, pending
 from strata.intake.manifest import batch_id, parse_manifest, read_manifest_bytes
 from strata.intake.reasons import RefusedExtractError
@@ -54,9 +55,12 @@ def sensors(home: Home) -> list[dg.SensorDefinition]:
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         waiting = pending(home)
-        accepted = sorted(batch.batch_id for batch in accepted_batches(home))
-        if not waiting and not set(accepted) - _conformed(home):
-            return dg.SkipReason(f"nothing new in {home.landing}; all {len(accepted)} accepted extracts are conformed")
+        batches = accepted_batches(home)
+        accepted = sorted(batch.batch_id for batch in batches)
+        ready = {batch.batch_id for batch in released(batches)}
+        if not waiting and not ready - _conformed(home):
+            held = f", {len(accepted) - len(ready)} wait for missing changes" if len(ready) < len(accepted) else ""
+            return dg.SkipReason(f"nothing new in {home.landing}; {len(ready)} accepted extracts are conformed{held}")
         if _runs(context, RECEIVE, {"dagster/sensor_name": "landing"}, UNFINISHED):
             return dg.SkipReason("a landing is under way; what it does not take is asked for after it")
         content = _content(home, waiting, accepted)

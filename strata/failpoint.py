@@ -10,6 +10,7 @@ import time
 
 REGISTRY: dict[str, str] = {
     "land.raw": "before an accepted batch is renamed into raw/",
+    "land.ledger": "after an accepted batch was renamed into raw/",
     "land.quarantine": "before a refused extract is renamed into quarantine/",
     "conform.promote": "before a conformed snapshot is renamed whole",
     "lake.write": "before a lake table is renamed into place",

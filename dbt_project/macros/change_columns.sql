@@ -9,6 +9,8 @@
     _file as source_file,
     _row as source_row,
     _origin as origin,
+    _extract_kind as extract_kind,
+    _unchanged as unchanged_columns,
     _refusal_reason as refusal_reason,
     _refusal_column as refused_column,
     _refused_value as refused_value,

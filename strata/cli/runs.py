@@ -79,7 +79,10 @@ def land(
     folder: Annotated[Path | None, typer.Argument(help="Folder to land; else the home's landing/.")] = None,
     json: Json = False,
 ) -> None:
-    """Accept or refuse the extracts below a landing folder; what was processed before changes nothing."""
+    """Accept or refuse the extracts below a landing folder; what was processed before changes nothing.
+
+    Changes that follow on a missing extract are held: accepted, and conformed once it has come.
+    """
     from orchestration.landing import land as land_extracts
 
     result = land_extracts(context.obj, folder)
@@ -93,6 +96,17 @@ def land(
             "advice": extract.advice or "",
         }
         for extract in result.extracts
+    ]
+    rows += [
+        {
+            "extract": f"{batch.system}/{batch.feed}/{batch.manifest.extract_id}",
+            "outcome": "released",
+            "rows": batch.accepted_rows,
+            "refused_rows": batch.refused_rows,
+            "why": "",
+            "advice": "what it waited for is there",
+        }
+        for batch in result.released
     ]
     show_json(rows) if json else show_table("Landed", rows)
     if result.with_outcome("refused"):

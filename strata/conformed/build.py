@@ -86,7 +86,7 @@ class TableContent:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One conformed snapshot: immutable, named by its inputs."""
+    """One conformed snapshot: immutable, named by its inputs. `held` waited for changes when it was built."""
 
     snapshot_id: str
     folder: Path
@@ -95,6 +95,7 @@ class Snapshot:
     tables: Mapping[str, TableContent]
     dbt_version: str
     project_sha256: str
+    held: tuple[Mapping[str, Any], ...] = ()
 
     def table(self, name: str) -> Path:
         """The Parquet file of one table; KeyError naming the tables there are."""
@@ -123,6 +124,7 @@ class ConformPass:
     snapshot_id: str
     batches: tuple[Mapping[str, Any], ...]
     project_sha256: str
+    held: tuple[Mapping[str, Any], ...] = ()
 
 
 def snapshot_id_of(batches: Sequence[Mapping[str, Any]], project: Path) -> str:
@@ -144,6 +146,7 @@ def build_snapshot(
     inputs: Mapping[str, Sequence[Path]],
     empties: Mapping[str, pa.Table],
     project: Path,
+    held: Sequence[Mapping[str, Any]] = (),
 ) -> Snapshot:
     """The snapshot of these batches: found where it was built before, else built by dbt and renamed into place.
 
@@ -154,6 +157,7 @@ def build_snapshot(
         inputs: `rows.parquet` of those batches by `<system>__<feed>`, each in the folder named by its batch id.
         empties: a table without rows but with the present columns of the feed, by `<system>__<feed>`, for all `FEEDS`.
         project: folder of the dbt project.
+        held: one record per accepted batch that is not among them (`system, feed, batch_id, extracted_at, advice`).
 
     Raises:
         ConformError: inputs do not fit the batches, dbt failed, or the result contradicts a snapshot of the same id.
@@ -161,7 +165,9 @@ def build_snapshot(
     found = find_snapshot(home, batches, project)
     if found is not None:
         return found
-    work = prepare_conform(home, run_id=run_id, batches=batches, inputs=inputs, empties=empties, project=project)
+    work = prepare_conform(
+        home, run_id=run_id, batches=batches, inputs=inputs, empties=empties, project=project, held=held
+    )
     run_dbt(work.folder, "conform")
     return promote_snapshot(work)
 
@@ -180,6 +186,7 @@ def prepare_conform(
     inputs: Mapping[str, Sequence[Path]],
     empties: Mapping[str, pa.Table],
     project: Path,
+    held: Sequence[Mapping[str, Any]] = (),
 ) -> ConformPass:
     """Lay out the scratch folder of a conform pass; arguments as `build_snapshot`."""
     given = sorted(file.parent.name for files in inputs.values() for file in files)
@@ -196,7 +203,9 @@ def prepare_conform(
     for feed, empty in empties.items():
         link_input(folder, feed, [(file.parent.name, file) for file in inputs.get(feed, ())])
         write_parquet(folder / "inputs" / feed / "no-rows.parquet", empty)
-    return ConformPass(home, folder, snapshot_id_of(batches, project), tuple(batches), project_sha256(project))
+    return ConformPass(
+        home, folder, snapshot_id_of(batches, project), tuple(batches), project_sha256(project), tuple(held)
+    )
 
 
 def promote_snapshot(work: ConformPass) -> Snapshot:
@@ -212,6 +221,7 @@ def promote_snapshot(work: ConformPass) -> Snapshot:
         "snapshot_id": work.snapshot_id,
         "created_at": run_results(work.folder)["metadata"]["generated_at"],
         "batches": [dict(batch) for batch in sorted(work.batches, key=lambda batch: str(batch["batch_id"]))],
+        "held": [dict(batch) for batch in sorted(work.held, key=lambda batch: str(batch["batch_id"]))],
         "tables": {name: asdict(_content(outputs, name)) for name in SNAPSHOT_KEYS},
         "dbt_version": version("dbt-core"),
         "project_sha256": work.project_sha256,
@@ -322,4 +332,5 @@ def _snapshot_in(folder: Path) -> Snapshot:
         tables=tables,
         dbt_version=record["dbt_version"],
         project_sha256=record["project_sha256"],
+        held=tuple(record["held"]),
     )

@@ -94,7 +94,7 @@ def intake_summary(view: View) -> pd.DataFrame:
     """One row for the intake gate: last month's sales rows, those refused, the month before, the age of each feed.
 
     The age of a feed is that of its youngest extract taken by then (`days_since_last_extract_<feed>`); a feed that
-    never came has none and fails the gate.
+    never came has none and fails the gate. `held_extracts` were taken by then and wait for changes that are missing.
     """
     with engine(view.tables(), **view.variables()) as connection:
         connection.execute(query("conversion"))
@@ -109,4 +109,6 @@ def intake_summary(view: View) -> pd.DataFrame:
         ]
         ages = [(known - moment).total_seconds() / 86400 for moment in taken if moment <= known]
         summary[f"days_since_last_extract_{system}_{feed}"] = min(ages) if ages else float("nan")
+    held = [batch for batch in view.snapshot.held if datetime.fromisoformat(batch["extracted_at"]) <= known]
+    summary["held_extracts"] = len(held)
     return summary

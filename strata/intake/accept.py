@@ -22,9 +22,10 @@ from strata.durable import write_bytes, write_file
 from strata.identity import canonical_json, sha256_file
 from strata.intake.batches import BATCH_NAME, ROWS_NAME, Batch, read_batch, rows_schema
 from strata.intake.casts import LANDED_COLUMNS, quoted, typed_sql
+from strata.intake.changes import check_log, check_positions, check_range
 from strata.intake.contract import Contract
-from strata.intake.debezium import ENVELOPES
 from strata.intake.manifest import Manifest, ManifestFile, open_regular
+from strata.intake.positions import is_log
 from strata.intake.readers import open_engine, read_file
 from strata.intake.reasons import RefusedExtractError
 from strata.intake.repeats import refuse_repeats
@@ -94,15 +95,17 @@ def check_terms(manifest: Manifest, contract: Contract, accepted: Sequence[Batch
     if manifest.encoding != contract.encoding:
         advice = f"encoding {manifest.encoding}, the contract names {contract.encoding}; agree a change of contract"
         raise RefusedExtractError("encoding_refused", advice)
-    if manifest.kind == "cdc" and (manifest.envelope not in ENVELOPES or manifest.format != "jsonl"):
-        advice = f"{manifest.envelope} in {manifest.format} is not read; send one of {sorted(ENVELOPES)} as jsonl"
+    if manifest.kind == "cdc" and manifest.envelope == "debezium" and manifest.format != "jsonl":
+        advice = f"debezium events in {manifest.format} are not read; send them as jsonl, one event a line"
         raise RefusedExtractError("envelope_unknown", advice)
     limits = contract.thresholds
     if manifest.rows > limits.max_rows:
         advice = f"{manifest.rows} rows, the contract allows {limits.max_rows} in one extract; split it"
         raise RefusedExtractError("too_many_rows", advice)
-    if manifest.rows == 0 and manifest.kind == "full" and not contract.allow_empty:
+    if manifest.rows == 0 and manifest.kind == "full" and (is_log(manifest) or not contract.allow_empty):
         advice = "no rows; if the source is truly empty the contract must say allow_empty"
+        if is_log(manifest):
+            advice = "no rows, which would end every key of a feed of changes; send its deletes"
         raise RefusedExtractError("empty_extract", advice)
     if now is not None and manifest.extracted_at > now + timedelta(minutes=limits.future_tolerance_minutes):
         advice = f"extracted_at {manifest.extracted_at.isoformat()} lies in the future; set the source's clock"
@@ -116,10 +119,13 @@ def _check_history(manifest: Manifest, contract: Contract, accepted: Sequence[Ba
     ):
         advice = f"{manifest.extract_id} came before with other content; give it a new id, or name it in supersedes"
         raise RefusedExtractError("extract_id_reused", advice)
-    kinds = {batch.manifest.kind for batch in accepted}
-    if kinds and manifest.kind not in kinds:
-        advice = f"accepted so far as {sorted(kinds)[0]}; positions do not compare, so begin a new feed"
+    envelopes = {batch.manifest.envelope for batch in accepted}
+    if envelopes and manifest.envelope not in envelopes:
+        advice = f"accepted so far with the positions of {sorted(envelopes)[0]}; they do not compare: begin a new feed"
         raise RefusedExtractError("kind_mixed", advice)
+    if is_log(manifest):
+        check_log(manifest, [batch.manifest for batch in accepted])
+        return
     if manifest.initial_load and any(not batch.manifest.initial_load for batch in accepted):
         advice = "the feed has ordinary extracts; send this one without initial_load"
         raise RefusedExtractError("initial_load_late", advice)
@@ -144,7 +150,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
         RefusedExtractError: a file is not of its format, its columns or row count are wrong, or totals differ.
     """
     contract_sha256, contract = contract.sha256, contract.at_version(manifest.schema_version)
-    with open_engine(staged.work) as engine:
+    with open_engine(staged.work, sum(file.bytes for file in manifest.files)) as engine:
         read = _read_all(engine, staged, manifest, contract)
         try:
             engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
@@ -197,8 +203,9 @@ def _read_all(engine: duckdb.DuckDBPyConnection, staged: Staged, manifest: Manif
     names = ", ".join([*contract.names, *LANDED_COLUMNS])
     union = " UNION ALL ".join(f"SELECT {names} FROM ({part.sql})" for part in parts)  # noqa: S608 - names of ours
     engine.execute(f"CREATE VIEW landed AS {union}")
-    if manifest.kind == "cdc" and len(parts) > 1:
-        _check_positions(engine, contract, len(parts))
+    if manifest.kind == "cdc":
+        check_range(engine, manifest)
+        check_positions(engine, contract, parts)
     return Translation({}, 0, tuple(sorted({warning for part in parts for warning in part.warnings})))
 
 
@@ -211,12 +218,14 @@ def _read_native(
     for index, file in enumerate(manifest.files):
         table = table_of(contract, file)
         part = _read_one(engine, staged, index, file, native_contract(contract, table), manifest)
-        parts.append((table, part.sql))
+        parts.append((table, part))
         # A native table has far more columns than a feed; how many is enough to see one come or go.
         unread[table] = max(unread[table], len(part.warnings))
-    if manifest.kind == "cdc" and len(parts) > 1:
-        _check_positions(engine, native_contract(contract, parts[0][0]), len(parts))
-    found = translate(engine, contract, manifest, parts)
+    if manifest.kind == "cdc":
+        check_positions(engine, native_contract(contract, parts[0][0]), [part for _, part in parts])
+    found = translate(engine, contract, manifest, [(table, part.sql) for table, part in parts])
+    if manifest.kind == "cdc":
+        check_range(engine, manifest)
     counts = (f"columns_unmapped: {table} has {count} that are not read" for table, count in unread.items() if count)
     gone = (f"rows_excluded: {count} ({why})" for why, count in found.excluded.items())
     added = (f"rows_totalled: {found.totalled} were added into others of their key",) if found.totalled else ()
@@ -232,22 +241,6 @@ def _read_one(
     manifest: Manifest,
 ) -> Any:
     return read_file(engine, staged.files / file.name, staged.work, index, file, contract, manifest)
-
-
-def _check_positions(engine: duckdb.DuckDBPyConnection, contract: Contract, parts: int) -> None:
-    """Changes of one key at one position must stand in one file, or carry a sequence: nothing else orders them."""
-    key = ", ".join(contract.key)
-    bare = " UNION ALL ".join(
-        f"SELECT {key}, _change_position, {index} AS place FROM part_{index} WHERE _change_sequence IS NULL"  # noqa: S608
-        for index in range(parts)
-    )
-    torn = engine.execute(
-        f"SELECT _change_position FROM ({bare}) GROUP BY {key}, _change_position "  # noqa: S608
-        "HAVING count(DISTINCT place) > 1 LIMIT 1"
-    ).fetchone()
-    if torn:
-        advice = f"position {torn[0]} changes one key in several files; keep it in one, or send source.sequence"
-        raise RefusedExtractError("position_ambiguous", advice)
 
 
 def _control_totals(

@@ -33,6 +33,8 @@ CONTROL_FIELDS: tuple[pa.Field, ...] = (
     pa.field("_known_from", pa.timestamp("us", tz="UTC")),
     pa.field("_known_basis", pa.string()),
     pa.field("_origin", pa.string()),
+    pa.field("_extract_kind", pa.string()),
+    pa.field("_unchanged", pa.list_(pa.string())),
     pa.field("_refusal_reason", pa.string()),
     pa.field("_refusal_column", pa.string()),
     pa.field("_refused_value", pa.string()),

@@ -30,6 +30,7 @@ LANDED_COLUMNS: dict[str, str] = {
     "_sequence": "BIGINT",
     "_source_ms": "BIGINT",
     "_is_snapshot": "BOOLEAN",
+    "_unchanged": "VARCHAR[]",
 }
 
 # Printable ASCII without outer blanks needs no normalising: the cheap test that 999 of 1,000 codes pass.
@@ -60,11 +61,15 @@ def instant(value: datetime) -> str:
 def typed_sql(contract: Contract, manifest: Manifest, batch_id: str) -> str:
     """SELECT over `landed` giving the columns of rows.parquet, `_file_index`, `_normalised` and `_unreadable`.
 
+    `_extract_kind` is `cdc` for changes, `snapshot` for a whole table as of a position of its log, else `full`.
+    `_unchanged` names columns that a change leaves as they were: they are empty and not at fault.
+
     `_normalised` has bit i set where the text of contract column i was changed by trimming, zero-width marks or NFC,
     `_unreadable` where column i holds a text that could not be typed.
     """
     columns = contract.columns
     cdc = manifest.kind == "cdc"
+    kind = "full" if manifest.envelope == "plain" else "cdc" if cdc else "snapshot"
     native = {column.name: f"n_{column.name}" if contract.source else column.name for column in columns}
     texts = ", ".join(f"{_text(column, native[column.name])} AS v_{column.name}" for column in columns)
     values = ", ".join(f"{_value(column, contract.time_zone)} AS t_{column.name}" for column in columns)
@@ -82,6 +87,7 @@ def typed_sql(contract: Contract, manifest: Manifest, batch_id: str) -> str:
         judged AS (SELECT *, {faults} FROM parsed)
         SELECT {typed}, {quoted(batch_id)} AS _batch_id, _file, _row, _op, _position, _sequence,
                {known_from} AS _known_from, {basis} AS _known_basis, {quoted(manifest.origin)} AS _origin,
+               {quoted(kind)} AS _extract_kind, _unchanged,
                coalesce({reason}) AS _refusal_reason, CASE {blamed} END AS _refusal_column,
                CASE {value} END AS _refused_value,
                _file_index, {changed} AS _normalised, {unreadable} AS _unreadable
@@ -207,7 +213,7 @@ def _fault(column: Column, contract: Contract, *, cdc: bool) -> str:
         bit = 1 << contract.names.index(column.name)
         cases.insert(0, f"WHEN (_unmapped & {bit}) <> 0 THEN 'unmapped_code'")
     if cdc and not is_key:
-        cases.insert(0, "WHEN _op = 'd' THEN NULL")
+        cases.insert(0, f"WHEN _op = 'd' OR list_contains(_unchanged, {quoted(column.name)}) THEN NULL")
     return f"CASE {' '.join(cases)} END"
 
 

@@ -1,7 +1,8 @@
 """Landing: every complete extract is accepted into raw/, refused into quarantine/, or found to be there already.
 
 Belongs here: walking landing/, the order of extracts, and the ledger of processed content, which is the folders of
-raw/ and quarantine/ themselves. Does not: what is in an extract (`strata.intake.accept`). Landing files are read only
+raw/ and quarantine/ themselves. Does not: what is in an extract (`strata.intake.accept`), which changes wait for
+others (`strata.intake.chain`): an extract that is held is accepted and not conformed. Landing files are read only
 and stay where they are: content decides, so one that was processed is never looked into again.
 """
 
@@ -25,12 +26,13 @@ from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.accept import Staged, check_terms, copy_verified, write_batch
 from strata.intake.batches import BATCH_NAME, Batch, feed_batches
+from strata.intake.chain import held_batches
 from strata.intake.contract import NAME, Contract
 from strata.intake.manifest import MANIFEST_NAME, Manifest, batch_id, parse_manifest, read_manifest_bytes
 from strata.intake.reasons import INTEGRITY_REASONS, Fault, RefusedExtractError
 
 REFUSAL_NAME = "refusal.json"
-Outcome = Literal["accepted", "refused", "duplicate", "incomplete"]
+Outcome = Literal["accepted", "held", "refused", "duplicate", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class LandedExtract:
     """What became of one folder of landing/.
 
     `rows` are good rows, `refused_rows` those in quarantine, `reasons` counts refused rows by reason or holds the
-    reason why the extract was refused whole; `advice` says what to do. Only an accepted extract touches anything.
+    reason why the extract was refused whole; `advice` says what to do. Only an accepted extract touches anything:
+    one that is held is in raw/ and waits for changes that are missing.
     """
 
     folder: Path
@@ -57,9 +60,13 @@ class LandedExtract:
 
 @dataclass(frozen=True, slots=True)
 class LandResult:
-    """One landing: every folder looked at, in the order of processing."""
+    """One landing: every folder looked at, in the order of processing.
+
+    `released` are batches that an earlier landing held and this one no longer does.
+    """
 
     extracts: tuple[LandedExtract, ...]
+    released: tuple[Batch, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,13 +75,15 @@ class LandResult:
 
     @property
     def touched_locations(self) -> tuple[str, ...]:
-        """Locations with newly accepted rows, sorted."""
-        return tuple(sorted({location for extract in self.extracts for location in extract.touched_locations}))
+        """Locations with rows newly accepted or released, sorted."""
+        touched: list[LandedExtract | Batch] = [*self.with_outcome("accepted"), *self.released]
+        return tuple(sorted({location for one in touched for location in one.touched_locations}))
 
     @property
     def touched_regions(self) -> tuple[str, ...]:
-        """Regions named by newly accepted rows, sorted."""
-        return tuple(sorted({region for extract in self.extracts for region in extract.touched_regions}))
+        """Regions named by rows newly accepted or released, sorted."""
+        touched: list[LandedExtract | Batch] = [*self.with_outcome("accepted"), *self.released]
+        return tuple(sorted({region for one in touched for region in one.touched_regions}))
 
     def with_outcome(self, outcome: Outcome) -> tuple[LandedExtract, ...]:
         """The extracts with this outcome."""
@@ -136,13 +145,27 @@ def land(
     deliveries, incomplete = _walk(folder or home.landing)
     results = [LandedExtract(path, "incomplete", *_origin(path)) for path in incomplete]
     accepted: dict[tuple[str, str], list[Batch]] = {}
+    waited: set[str] = set()
     with _landing_lock(home):
         for delivery in deliveries:
             feed = delivery.system, delivery.feed
             if feed not in accepted:
                 accepted[feed] = feed_batches(home, *feed)
+                waited |= {held.batch.batch_id for held in held_batches(accepted[feed])}
             results.append(_land_one(home, contracts.get(feed), delivery, accepted[feed], now))
-    return LandResult(tuple(results))
+    held = {held.batch.batch_id: held.advice for batches in accepted.values() for held in held_batches(batches)}
+    return LandResult(
+        tuple(_with_hold(result, held) for result in results),
+        tuple(b for batches in accepted.values() for b in batches if b.batch_id in waited - held.keys()),
+    )
+
+
+def _with_hold(result: LandedExtract, held: Mapping[str, str]) -> LandedExtract:
+    """What became of an extract once everything of this landing is there: it may have to wait for another one."""
+    advice = held.get(result.batch_id or "")
+    if advice is None:
+        return result
+    return replace(result, outcome="held" if result.outcome == "accepted" else result.outcome, advice=advice)
 
 
 def pending(home: Home, folder: Path | None = None) -> list[Path]:
@@ -273,6 +296,7 @@ def _accept(
     failpoint("land.raw")
     target = _place(home.raw, delivery)
     promote(staged.batch, target)
+    failpoint("land.ledger")
     return replace(batch, folder=target)
 
 

@@ -1,18 +1,18 @@
-"""JSON lines to text columns: strict JSON, plain rows or the events of an envelope.
+"""JSON lines to text columns: strict JSON, plain rows (with the columns of an envelope) or events.
 
 Belongs here: one line, one object; numbers kept as the text that stands in the file. Does not: types
 (`strata.intake.casts`), what an event means (`strata.intake.debezium`).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from strata.intake.contract import Contract
-from strata.intake.debezium import ENVELOPES, Change, Envelope, EnvelopeError
+from strata.intake.contract import Column, Contract
+from strata.intake.debezium import UNAVAILABLE, Change, EnvelopeError, EventReader
 from strata.intake.manifest import Manifest, distinct, no_constant
 from strata.intake.reasons import RefusedExtractError
 
@@ -28,35 +28,43 @@ CHANGE_SCHEMA: tuple[pa.Field, ...] = (
     pa.field("_change_sequence", pa.int64()),
     pa.field("_source_ms", pa.int64()),
     pa.field("_is_snapshot", pa.bool_()),
+    pa.field("_unchanged", pa.list_(pa.string())),
 )
 
 
 class LineReader:
-    """Reads one JSONL file; `rows` and `warnings` are complete when the batches have been taken."""
+    """Reads one JSONL file; `rows` and `warnings` are complete when the batches have been taken.
 
-    def __init__(self, path: Path, name: str, contract: Contract, manifest: Manifest) -> None:
+    `marks` are columns that a tabular envelope adds to those of the contract.
+    """
+
+    def __init__(
+        self, path: Path, name: str, contract: Contract, manifest: Manifest, marks: Sequence[Column] = ()
+    ) -> None:
         self.rows = 0
         self.warnings: set[str] = set()
-        self._path, self._name, self._contract = path, name, contract
-        self._envelope: Envelope | None = None if manifest.kind == "full" else ENVELOPES[manifest.envelope]
-        self._natives = [column.source_name for column in contract.columns]
+        self._path, self._name = path, name
+        self._events = EventReader(contract, is_whole=manifest.kind == "full")
+        self._is_events = manifest.envelope == "debezium"
+        columns = [*contract.columns, *marks]
+        self._names = [column.name for column in columns]
+        self._natives = [column.source_name for column in columns]
         self._decoder = json.JSONDecoder(
             object_pairs_hook=distinct, parse_constant=no_constant, parse_float=str, parse_int=str
         )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Text columns by canonical name, then `CHANGE_SCHEMA`; RefusedExtractError where a line is not right."""
-        fields = [pa.field(name, pa.string()) for name in self._contract.names]
+        fields = [pa.field(name, pa.string()) for name in self._names]
         schema = pa.schema([*fields, *CHANGE_SCHEMA])
-        columns: list[list[Any]] = [[] for _ in schema]
+        rows: list[list[Any]] = []
         for row, content in self._objects():
             for change in self._changes(row, content):
-                for column, value in zip(columns, self._texts(row, change), strict=True):
-                    column.append(value)
-            if len(columns[0]) >= _CHUNK:
-                yield _batch(columns, schema)
-                columns = [[] for _ in schema]
-        yield _batch(columns, schema)
+                rows.append(self._texts(row, change))
+            if len(rows) >= _CHUNK:
+                yield _batch(rows, schema)
+                rows = []
+        yield _batch(rows, schema)
 
     def _objects(self) -> Iterator[tuple[int, Any]]:
         with self._path.open("rb") as handle:
@@ -71,14 +79,14 @@ class LineReader:
                 yield self.rows, content
 
     def _changes(self, row: int, content: Any) -> list[Change]:
-        if content is None and self._envelope is not None:
+        if content is None and self._is_events:
             return []
-        if not isinstance(content, Mapping):
+        if not isinstance(content, dict):
             raise self._refused(row, "json_malformed", "the line is not an object")
-        if self._envelope is None:
+        if not self._is_events:
             return [Change("u", content, 0, None, 0, False)]
         try:
-            return self._envelope(content, self._contract)
+            return self._events.changes(content)
         except EnvelopeError as error:
             raise self._refused(row, error.reason, error.advice, error.column) from error
 
@@ -101,7 +109,11 @@ class LineReader:
             elif value is not None and not value.isascii():
                 self._check_unicode(row, native, value)
             texts.append(value)
-        return [*texts, row, change.op, change.position, change.sequence, change.source_ms, change.is_snapshot]
+        unchanged = None
+        if change.unchanged:
+            unchanged = [name for name, text in zip(self._names, texts, strict=True) if text == UNAVAILABLE]
+            texts = [None if text == UNAVAILABLE else text for text in texts]
+        return [*texts, row, change.op, *change[2:6], unchanged]
 
     def _check_unicode(self, row: int, native: str, value: str) -> None:
         try:
@@ -121,6 +133,7 @@ class LineReader:
         return RefusedExtractError(reason, advice, file=self._name, row=row, column=column)
 
 
-def _batch(columns: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
+def _batch(rows: list[list[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -58,15 +58,18 @@ class ManifestFile(BaseModel):
 
 
 class Position(BaseModel):
-    """Range of source positions that the extract covers, as the source writes them."""
+    """Range of source positions, as the source writes them: changes after `from`, up to and including `to`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-    start: str = Field(alias="from")
+    start: str | None = Field(alias="from", default=None)
     to: str
 
 
 class Manifest(BaseModel):
-    """One extract. Keys that are not listed here are refused."""
+    """One extract. Keys that are not listed here are refused.
+
+    A full extract with an envelope other than `plain` is the whole table as of `position.to` in that envelope's log.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     system: Name
@@ -123,8 +126,8 @@ class Manifest(BaseModel):
         for name in names:
             if not name.endswith(ENDINGS[self.format]):
                 raise ValueError(f"files: {name!r} does not end in {' or '.join(ENDINGS[self.format])}")
-        if (self.kind == "full") != (self.envelope == "plain"):
-            raise ValueError("a full extract has the envelope plain, a cdc extract one of debezium, sap, fivetran")
+        if self.kind == "cdc" and self.envelope == "plain":
+            raise ValueError("a cdc extract has one of the envelopes debezium, sap, fivetran")
         return self
 
     @property

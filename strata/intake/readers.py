@@ -19,9 +19,13 @@ import pyarrow.parquet as pq
 
 from strata.intake.casts import quoted
 from strata.intake.contract import Column, Contract
+from strata.intake.envelopes import TabularEnvelope, changes_sql, check_changes
+from strata.intake.fivetran import FIVETRAN
 from strata.intake.lines import MAX_LINE_BYTES, LineReader
 from strata.intake.manifest import Manifest, ManifestFile
+from strata.intake.positions import is_snapshot, log_range
 from strata.intake.reasons import RefusedExtractError
+from strata.intake.sap import SAP
 from strata.intake.translate import header_of, table_of
 
 # Text of tables shrinks 5 to 50 times; 50 MB of zeros shrink a thousand times.
@@ -33,21 +37,30 @@ MAX_PLAIN_BYTES = 32 << 30
 MAX_COLUMNS = 1000
 _BLOCK = 1 << 20
 _PARQUET_ROWS = 1 << 17
+# Extracts of changes are small and many: below this a scratch database is not worth a file.
+_IN_MEMORY_BYTES = 8 << 20
+TABULAR: dict[str, TabularEnvelope] = {envelope.name: envelope for envelope in (SAP, FIVETRAN)}
+# Rows of a whole table as of a position count after every change at that position, which they hold already.
+AFTER_ALL_CHANGES = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file as a DuckDB table: `sql` selects the contract's columns and `LANDED_COLUMNS` of it."""
+    """One file as a DuckDB table: `sql` selects the contract's columns and `LANDED_COLUMNS` of it.
+
+    `by_file` is a condition over `sql`: rows whose order within their position is only that of the file.
+    """
 
     sql: str
     rows: int
     warnings: tuple[str, ...]
+    by_file: str = "true"
 
 
-def open_engine(work: Path) -> duckdb.DuckDBPyConnection:
-    """A scratch database for one batch below `work`: UTC, no extensions from elsewhere, spilling beside itself."""
+def open_engine(work: Path, size: int) -> duckdb.DuckDBPyConnection:
+    """A scratch database for one batch of `size` bytes below `work`: UTC, no extensions, spilling beside itself."""
     connection = duckdb.connect(
-        work / "work.duckdb",
+        work / "work.duckdb" if size > _IN_MEMORY_BYTES else ":memory:",
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -137,12 +150,32 @@ def _unpack(path: Path, plain: Path, file: ManifestFile) -> None:
         raise RefusedExtractError("gzip_damaged", f"{error}; transfer the file again", file=file.name) from error
 
 
-def _selected(contract: Contract, manifest: Manifest, file: ManifestFile, index: int) -> str:
-    """SELECT of one part whose rows are numbered by their place in the table."""
+def _columns(contract: Contract, manifest: Manifest) -> list[Column]:
+    """What to read of a file: the contract's columns and, of changes, those of the envelope."""
+    tabular = TABULAR.get(manifest.envelope)
+    return [*contract.columns, *(tabular.columns if tabular and manifest.kind == "cdc" else ())]
+
+
+def _selected(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, manifest: Manifest, file: ManifestFile, index: int
+) -> str:
+    """SELECT of one part: its changes, or rows numbered by their place in the table."""
+    names = ", ".join(contract.names)
+    place = f"{quoted(file.name)} AS _file, {index} AS _file_index"
+    if manifest.kind == "cdc":
+        table, tabular = f"part_{index}", TABULAR[manifest.envelope]
+        check_changes(connection, tabular, table, file.name)
+        return (
+            f"SELECT {names}, {place}, _row, _op, _position, _sequence, _source_ms, _is_snapshot, "  # noqa: S608
+            f"NULL::VARCHAR[] AS _unchanged FROM ({changes_sql(tabular, contract, table)})"
+        )
+    position, before = manifest.extracted_micros, 0
+    if is_snapshot(manifest):
+        position, before = log_range(manifest).to, AFTER_ALL_CHANGES
     return (
-        f"SELECT {', '.join(contract.names)}, {quoted(file.name)} AS _file, {index} AS _file_index, "  # noqa: S608
-        f"rowid + 1 AS _row, 'u' AS _op, {manifest.extracted_micros}::BIGINT AS _position, rowid + 1 AS _sequence, "
-        f"NULL::BIGINT AS _source_ms, false AS _is_snapshot FROM part_{index}"
+        f"SELECT {names}, {place}, rowid + 1 AS _row, 'u' AS _op, {position}::BIGINT AS _position, "  # noqa: S608
+        f"rowid + 1 + {before} AS _sequence, NULL::BIGINT AS _source_ms, false AS _is_snapshot, "
+        f"NULL::VARCHAR[] AS _unchanged FROM part_{index}"
     )
 
 
@@ -163,15 +196,17 @@ def _read_csv(
     has_quotes = contract.source is None or contract.source.layout.quote == "double"
     header = declared or _csv_header(path, file, manifest, has_quotes=has_quotes)
     _check_line_ends(path, file)
-    warnings = _compare_header(header, contract, file)
+    wanted = _columns(contract, manifest)
+    warnings = _compare_header(header, wanted, file)
     by_native = {column.source_name: column.name for column in contract.columns}
     # Columns by position, after the header has said which position is which: DuckDB never looks at the names.
     names = [by_native.get(native, f"added_{place}__") for place, native in enumerate(header)]
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     quote = "'\"'" if has_quotes else "''"
+    chosen = ", ".join(f"{names[header.index(column.source_name)]} AS {column.name}" for column in wanted)
     try:
         connection.execute(
-            f"CREATE TABLE part_{index} AS SELECT {', '.join(contract.names)} FROM read_csv(?, auto_detect = false, "  # noqa: S608
+            f"CREATE TABLE part_{index} AS SELECT {chosen} FROM read_csv(?, auto_detect = false, "  # noqa: S608
             f"header = {declared is None}, delim = {quoted(manifest.delimiter)}, "
             f"quote = {quote}, escape = {quote}, strict_mode = true, "
             "null_padding = false, ignore_errors = false, encoding = 'utf-8', compression = 'none', "
@@ -185,7 +220,8 @@ def _read_csv(
         line = re.search(r"\bLine: ([0-9]+)", told)
         row = int(line[1]) - 1 if line and int(line[1]) > 1 else None
         raise RefusedExtractError("csv_malformed", advice, file=file.name, row=row) from error
-    return Part(_selected(contract, manifest, file, index), _count(connection, f"part_{index}"), warnings)
+    sql = _selected(connection, contract, manifest, file, index)
+    return Part(sql, _count(connection, f"part_{index}"), warnings)
 
 
 def _csv_header(path: Path, file: ManifestFile, manifest: Manifest, *, has_quotes: bool) -> list[str]:
@@ -224,15 +260,15 @@ def _check_line_ends(path: Path, file: ManifestFile) -> None:
         raise RefusedExtractError("csv_malformed", advice, file=file.name)
 
 
-def _compare_header(header: list[str], contract: Contract, file: ManifestFile) -> tuple[str, ...]:
-    """Every contract column once, in any order; columns that came in addition are left out with a warning."""
+def _compare_header(header: list[str], wanted: list[Column], file: ManifestFile) -> tuple[str, ...]:
+    """Every wanted column once, in any order; columns that came in addition are left out with a warning."""
     if len(header) > MAX_COLUMNS:
         advice = f"{len(header)} columns, at most {MAX_COLUMNS} are read; is the delimiter right?"
         raise RefusedExtractError("csv_malformed", advice, file=file.name)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise RefusedExtractError("column_duplicate", f"columns {twice} stand twice", file=file.name, column=twice[0])
-    natives = [column.source_name for column in contract.columns]
+    natives = [column.source_name for column in wanted]
     missing = [name for name in natives if name not in header]
     added = [name for name in header if name not in natives]
     if missing:
@@ -249,19 +285,23 @@ def _read_lines(
     contract: Contract,
     manifest: Manifest,
 ) -> Part:
-    reader = LineReader(path, file.name, contract, manifest)
+    marks = _columns(contract, manifest)[len(contract.columns) :]
+    reader = LineReader(path, file.name, contract, manifest, marks)
     _load(connection, index, reader.batches())
-    sql = _selected(contract, manifest, file, index)
-    if manifest.kind == "cdc":
+    by_file = "true"
+    if manifest.kind == "cdc" and manifest.envelope not in TABULAR:
         # Order inside a position: the source's own, else that of the file, counted anew for every position, so that
         # the same changes sent again get the same numbers.
         sql = (
             f"SELECT {', '.join(contract.names)}, {quoted(file.name)} AS _file, {index} AS _file_index, _row, _op, "  # noqa: S608
             "_change_position AS _position, coalesce(_change_sequence, "
             "row_number() OVER (PARTITION BY _change_position ORDER BY rowid)) AS _sequence, "
-            f"_source_ms, _is_snapshot FROM part_{index}"
+            f"_source_ms, _is_snapshot, _unchanged FROM part_{index}"
         )
-    return Part(sql, reader.rows, tuple(sorted(reader.warnings)))
+        by_file = f"_row IN (SELECT _row FROM part_{index} WHERE _change_sequence IS NULL)"  # noqa: S608
+    else:
+        sql = _selected(connection, contract, manifest, file, index)
+    return Part(sql, reader.rows, tuple(sorted(reader.warnings)), by_file)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, index: int, batches: Iterable[pa.RecordBatch]) -> None:
@@ -282,7 +322,8 @@ def _read_parquet(
     contract: Contract,
     manifest: Manifest,
 ) -> Part:
-    texts = ", ".join(f"{column.name} VARCHAR" for column in contract.columns)
+    wanted = _columns(contract, manifest)
+    texts = ", ".join(f"{column.name} VARCHAR" for column in wanted)
     connection.execute(f"CREATE TABLE part_{index} ({texts})")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
@@ -292,13 +333,13 @@ def _read_parquet(
                 # Looked at before any page is: a megabyte of Parquet can hold 200 million rows.
                 advice = f"{max(rows, footer.num_rows)} rows in the footer, {file.rows} stated; extract again"
                 raise RefusedExtractError("rows_differ", advice, file=file.name)
-            warnings = _compare_header(list(schema.names), contract, file)
-            stored = [_stored(column, schema.field(column.source_name).type, file) for column in contract.columns]
-            target = pa.schema([pa.field(c.name, t) for c, (t, _) in zip(contract.columns, stored, strict=True)])
+            warnings = _compare_header(list(schema.names), wanted, file)
+            stored = [_stored(column, schema.field(column.source_name).type, file) for column in wanted]
+            target = pa.schema([pa.field(c.name, t) for c, (t, _) in zip(wanted, stored, strict=True)])
             texts = ", ".join(text for _, text in stored)
-            natives = [column.source_name for column in contract.columns]
+            natives = [column.source_name for column in wanted]
             for batch in parquet.iter_batches(batch_size=_PARQUET_ROWS, columns=natives):
-                table = pa.Table.from_batches([batch]).select(natives).rename_columns(contract.names)
+                table = pa.Table.from_batches([batch]).select(natives).rename_columns(target.names)
                 table = table.cast(target)
                 table.validate(full=True)
                 _refuse_long_values(table, contract, file)
@@ -309,7 +350,7 @@ def _read_parquet(
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise RefusedExtractError("parquet_malformed", f"{error}; transfer the file again", file=file.name) from error
-    return Part(_selected(contract, manifest, file, index), rows, warnings)
+    return Part(_selected(connection, contract, manifest, file, index), rows, warnings)
 
 
 def _refuse_long_values(table: pa.Table, contract: Contract, file: ManifestFile) -> None:

@@ -39,7 +39,11 @@ EXTRACT_REASONS: dict[str, str] = {
     "extract_id_reused": "the extract id was accepted before with other content",
     "older_than_accepted": "a newer full state was accepted before",
     "initial_load_late": "the feed has ordinary extracts already, so its history can no longer be back-dated",
-    "kind_mixed": "the feed was accepted as full and now comes as cdc, or the reverse; positions do not compare",
+    "kind_mixed": "the feed was accepted with other positions (a log, or times of extraction); they do not compare",
+    "position_missing": "changes, or a table as of a position of its log, without that position in the manifest",
+    "position_malformed": "a position in the manifest that the envelope does not write so, or that goes backwards",
+    "position_outside": "a change that lies outside the range of positions that the manifest states",
+    "before_the_beginning": "changes from before the feed's first load; what became of their keys is not known",
     "file_missing": "a file of the manifest is not there",
     "not_a_regular_file": "a link, device or folder where a file should be",
     "bytes_differ": "another number of bytes than the manifest states",
@@ -65,7 +69,7 @@ EXTRACT_REASONS: dict[str, str] = {
     "wrong_type": "a column whose stored type cannot hold the contract's type exactly",
     "envelope_malformed": "an event that is not of the stated envelope",
     "unknown_operation": "an event with an operation other than create, update, delete, read",
-    "unavailable_value": "an event in which the connector left a value out",
+    "unavailable_value": "an event in which the connector left out a value that no earlier change can supply",
     "position_ambiguous": "one source position in several files, without a sequence to order it",
 }
 # Delivered content is not what the manifest promised: the same manifest may come again with the right files.

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from strata.home import Home
 from strata.partition import cycle_range, shifted
 from strata.sample import assumptions, completejourney, generated, generator, panel
@@ -134,20 +137,22 @@ def land_cycle(home: Home, company: Company, cycle: str, *, first_cycle: str) ->
     return [
         extract
         for feed in company.feeds
-        if (extract := _land(home, feed, begin, month, is_initial=month == first, cycle=cycle)) is not None
+        if (extract := _land(home, feed, company.first_month, begin, month, cycle=cycle)) is not None
     ]
 
 
-def _land(home: Home, feed: Feed, begin: int, stop: int, *, is_initial: bool, cycle: str) -> Extract | None:
+def _land(home: Home, feed: Feed, first_month: int, begin: int, stop: int, *, cycle: str) -> Extract | None:
+    is_initial = begin == first_month
     rows = feed.rows(begin, stop)
     if not rows.num_rows and not is_initial or (feed.delay and not rows.num_rows):
         return None
     taken = _extracted_at(cycle, feed.delay)
     before = month_first_day(begin) if is_initial else _extracted_at(shifted(cycle, -1), feed.delay)
     position = {"from": before.strftime("%Y-%m-%dT%H:%M:%SZ"), "to": taken.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    if feed.is_change_log and rows.num_rows:
-        log = rows.column("__lsn").to_numpy()
-        position = {"from": str(log.min()), "to": str(log.max())}
+    if feed.is_change_log:
+        # Changes after `from`, up to `to`: each extract begins where the one before it ended.
+        start = 0 if is_initial else _log_end(feed.rows(first_month, begin), 0)
+        position = {"from": str(start), "to": str(_log_end(rows, start))}
     return write_extract(
         home,
         feed.system,
@@ -165,6 +170,10 @@ def _land(home: Home, feed: Feed, begin: int, stop: int, *, is_initial: bool, cy
         origin=feed.origin,
         control_totals=feed.totals,
     )
+
+
+def _log_end(rows: pa.Table, start: int) -> int:
+    return int(pc.max(rows.column("__lsn")).as_py()) if rows.num_rows else start
 
 
 def _extracted_at(cycle: str, delay_minutes: int) -> datetime:

@@ -63,6 +63,7 @@ class Batches:
                 "_sequence": number + 1,
                 "_known_from": at(known_from[number]) if known_from else default,
                 "_known_basis": "assumed" if initial else "extracted",
+                "_extract_kind": "full",
             }
             | dict(row)
             for number, row in enumerate(rows)
@@ -74,7 +75,8 @@ class Batches:
         changes = []
         for row in rows:
             change = dict(row)
-            changes.append(change | {"_known_from": at(change.pop("ts")), "_known_basis": "source"})
+            known = {"_known_from": at(change.pop("ts")), "_known_basis": "source", "_extract_kind": "cdc"}
+            changes.append(change | known)
         return self._write(feed, extracted, [{k: v for k, v in change.items() if k != "ts"} for change in changes])
 
     def _write(self, feed: str, extracted: str, changes: Sequence[Mapping[str, Any]]) -> str:

@@ -121,6 +121,7 @@ def test_the_record_names_batches_tables_and_project(conformed: Conformed) -> No
         "snapshot_id",
         "created_at",
         "batches",
+        "held",
         "tables",
         "dbt_version",
         "project_sha256",

@@ -27,7 +27,9 @@ Version = tuple[str, int, datetime, datetime | None]
 START = datetime(2017, 1, 1, tzinfo=UTC)
 CHANGE_COLUMNS = (
     "change_type varchar, change_position bigint, change_sequence bigint, known_from timestamptz, known_basis varchar, "
-    "source_batch_id varchar, source_file varchar, source_row bigint, origin varchar, refusal_reason varchar"
+    "source_batch_id varchar, source_file varchar, source_row bigint, origin varchar, "
+    "extract_kind varchar, unchanged_columns varchar[], "
+    "refusal_reason varchar"
 )
 
 
@@ -145,6 +147,7 @@ def test_versions_of_changes_equal_playing_them_in_source_order(compiled: Path, 
             "change_sequence": change["sequence"],
             "known_from": change["known_from"],
             "known_basis": "source",
+            "extract_kind": "cdc",
             "source_batch_id": "b",
             "source_file": "f",
             "source_row": 1,
@@ -181,6 +184,7 @@ def test_versions_of_full_extracts_equal_the_table_of_each_day(
             "change_sequence": 1,
             "known_from": START + timedelta(days=day),
             "known_basis": "extracted",
+            "extract_kind": "full",
             "source_batch_id": f"b{day}",
             "source_file": "f",
             "source_row": 1,

@@ -65,6 +65,7 @@ def intake_summary() -> pd.DataFrame:
             "refused_rows": [9, 0],
             "previous_month_rows": [0, 24],
             "last_month_rows": [0, 24],
+            "held_extracts": [2, 0],
             "days_since_last_extract_erp_sales_order_lines": [400.0, 1.0],
             "days_since_last_extract_erp_items": [400.0, 3.0],
         }

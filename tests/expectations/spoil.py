@@ -169,11 +169,12 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "sales_rows": Spoil(summary("sales_rows", 0)),
         "refused_rows_counted": Spoil(summary("refused_rows", -1)),
         "refused_rows": Spoil(summary("refused_rows", 1), "quarantine"),
+        "held_extracts": Spoil(summary("held_extracts", 1), "quarantine"),
         "refused_share": Spoil(summary("refused_rows", 2)),
         "last_month_rows": Spoil(lambda case: summary("previous_month_rows", 0)(summary("last_month_rows", 0)(case))),
         "volume_drop": Spoil(summary("last_month_rows", 9)),
         "feeds": Spoil(
-            lambda case: replace(case, intake_summary=case.intake_summary.iloc[:, :6])
+            lambda case: replace(case, intake_summary=case.intake_summary.iloc[:, :7])
         ),
         "feeds_without_age": Spoil(summary(AGE, None)),
         "youngest_feed_days": Spoil(summary(AGE, -1.0)),

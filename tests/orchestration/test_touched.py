@@ -11,6 +11,7 @@ from orchestration.resources import newest_snapshot
 from orchestration.touched import touched_partitions
 from strata.home import Home
 from strata.intake.batches import accepted_batches
+from strata.intake.chain import released
 from tests.golden import company
 from tests.orchestration import story
 from tests.orchestration.extracts import drop_lines, line
@@ -28,7 +29,7 @@ def home(lived: Story, tmp_path: Path) -> Home:
 def touched(home: Home, now: datetime = LATE_2026) -> list[str]:
     """As if what has landed were conformed: the tables of the newest snapshot hold all that is asked of them here."""
     assert not landing.land(home).with_outcome("refused")
-    batches = tuple(landing.batch_records(accepted_batches(home)))
+    batches = tuple(landing.batch_records(released(accepted_batches(home))))
     return [
         partition.key for partition in touched_partitions(home, replace(newest_snapshot(home), batches=batches), now)
     ]

@@ -50,6 +50,8 @@ def test_empty_rows_have_the_schema_of_landed_rows(tmp_path: Path) -> None:
             "_known_from",
             "_known_basis",
             "_origin",
+            "_extract_kind",
+            "_unchanged",
             "_refusal_reason",
             "_refusal_column",
             "_refused_value",

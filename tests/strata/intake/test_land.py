@@ -227,7 +227,8 @@ def test_kinds_do_not_mix_and_history_is_back_dated_only_at_first(tmp_path: Path
     home = Home(tmp_path)
     drop(home.landing, {"a.csv": TWO}, 2)
     run(home)
-    drop(home.landing, {"a.jsonl": b""}, 0, extract_id="x2", kind="cdc", envelope="debezium", format="jsonl")
+    changes = {"kind": "cdc", "envelope": "debezium", "format": "jsonl", "position": {"from": "1", "to": "2"}}
+    drop(home.landing, {"a.jsonl": b""}, 0, extract_id="x2", **changes)
     drop(home.landing, {"a.csv": text(SALES_HEADER, sale(quantity="9"))}, 1, extract_id="x3", initial_load=True)
     reasons = {extract.folder.name: list(extract.reasons) for extract in run(home).with_outcome("refused")}
     assert reasons == {"x2": ["kind_mixed"], "x3": ["initial_load_late"]}
@@ -315,7 +316,7 @@ def in_process(home: Home, failpoint: str) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize("place", ["land.raw", "land.quarantine"])
+@pytest.mark.parametrize("place", ["land.raw", "land.ledger", "land.quarantine"])
 @pytest.mark.parametrize("action", ["kill", "enospc", "eio"])
 def test_f01_landing_that_dies_at_any_failpoint_converges_when_run_again(
     tmp_path: Path, place: str, action: str
@@ -331,7 +332,8 @@ def test_f01_landing_that_dies_at_any_failpoint_converges_when_run_again(
     assert code == (-signal.SIGKILL if action == "kill" else 1)
     whole = {path.parent for path in hurt.raw.rglob("batch.json")}
     assert all((folder / "rows.parquet").is_file() for folder in whole)
-    assert not whole if place == "land.raw" else not list(hurt.quarantine.rglob("refusal.json"))
+    assert len(whole) == (place == "land.ledger")
+    assert len(list(hurt.quarantine.rglob("refusal.json"))) == (place != "land.quarantine")
     assert in_process(hurt, "") == 0
     assert {name: sha for name, sha in ledger(hurt).items() if "refusal" not in name} == expected
     assert len(list(hurt.quarantine.rglob("refusal.json"))) == 1

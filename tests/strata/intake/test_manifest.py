@@ -100,7 +100,7 @@ def test_other_content_is_another_batch(changes: dict[str, Any]) -> None:
         (lambda m: m.update(files=[{**FILES[0], "rows": "1"}]), "rows"),
         (lambda m: m.update(files=[{**FILES[0], "sha256": "A" * 64}]), "sha256"),
         (lambda m: m.update(initial_load="yes"), "initial_load"),
-        (lambda m: m.update(kind="cdc"), "envelope plain"),
+        (lambda m: m.update(kind="cdc"), "one of the envelopes"),
         (lambda m: m.update(delimiter="ab"), "delimiter"),
         (lambda m: m.update(control_totals={"q": "Infinity"}), "finite"),
         (lambda m: m.update(control_totals={"q": 1e300}), "30 digits"),
