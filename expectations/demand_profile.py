@@ -30,7 +30,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         *table_rules(DEMAND_PROFILE, min_rows=scheme.gates.min_items),
         at_least("rows_with_demand", 1, "If no profile saw demand, every class below it would be a guess."),
         none_of("unprofiled_items", "An active item without a profile cannot be classed."),
-        none_of("wrong_buckets", "Regions are profiled in classification buckets, locations in planning buckets."),
+        none_of("wrong_buckets", "The class level is profiled in classification buckets, other rows in planning ones."),
         none_of("negative_counts", "Counts of periods and lines cannot be negative."),
         none_of("more_demand_than_periods", "Demand cannot have happened in more periods than were observed."),
         none_of("unmeasured_rows", "Where periods with demand were observed the mean is known; a null hides a fault."),
@@ -57,8 +57,9 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition, active_item
     it.number("rows_with_demand", int((with_demand > 0).sum()))
     it.number("unprofiled_items", len(missing), missing)
     bucket = it.column("bucket")
+    classed = whole_region if scheme.class_level == "region" else np.ones(len(whole_region), dtype=bool)
     fits = np.where(
-        whole_region, text_equals(bucket, scheme.buckets.classification), text_equals(bucket, scheme.buckets.planning)
+        classed, text_equals(bucket, scheme.buckets.classification), text_equals(bucket, scheme.buckets.planning)
     )
     it.count("wrong_buckets", ~fits.astype(bool))
     it.outside_range("negative_counts", PERIOD_COUNTS, 0, None)

@@ -129,8 +129,10 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "lead_time_profile", "lead_time_profile",
         lambda c: lead_time_profile.suite(c.scheme),
-        lambda c: lead_time_profile.measure(c.table("lead_time_profile"), scheme=c.scheme, partition=c.partition),
-        lambda c: 0, lambda c: 15,  # no purchase orders, no rows: its row count warns
+        lambda c: lead_time_profile.measure(
+            c.table("lead_time_profile"), policies=c.table("inventory_policy"), scheme=c.scheme, partition=c.partition
+        ),
+        lambda c: 1, lambda c: 16,  # no purchase orders, no rows: its row count warns, the policies are looked at
     ),
     Stage(
         "inventory_policy", "inventory_policy",

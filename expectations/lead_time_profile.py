@@ -1,13 +1,16 @@
 """Gate of the lead times: days within bounds, ordered quantiles, statistics where there are receipts.
 
 Belongs here: rules and facts of the profile. A company without purchase orders has no rows: that warns, since
-policies then rest on planned days, but it does not suspend.
+policies then rest on planned days or are none, but it does not suspend; what is evaluated then are the policies, none
+of which may claim a lead time that nobody measured.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations.measure import TOLERANCE, Facts, Measure, text_equals
 from expectations.rule import build, held_out, none_of, table_rules
@@ -18,6 +21,7 @@ from strata.tables import LEAD_TIME_PROFILE
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
+MEASURED_LEVELS = ("lane", "supplier", "region")
 DAYS = ("mean_days", "sd_days", "p50_days", "p90_days")
 
 
@@ -31,11 +35,12 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         none_of("unmeasured_lanes", "A lane with receipts has a mean; a null would fall back without saying so."),
         held_out("unconverted_lines", "A line received in a unit without a factor has no lead time until one is sent."),
         none_of("spread_from_one_receipt", "One receipt has no spread; a zero in its place would erase safety stock."),
+        none_of("lead_times_from_nowhere", "Without a single lane no policy can rest on a measured lead time."),
     ])  # fmt: skip
 
 
-def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
-    """Facts of the candidate's lead times."""
+def measure(rows: pa.Table, *, policies: pa.Table, scheme: Scheme, partition: Partition) -> Facts:
+    """Facts of the candidate's lead times; without any, `policies` are the rows that are looked at."""
     it = Measure(rows, LEAD_TIME_PROFILE, scheme=scheme, partition=partition)
     if not it.complete:
         return it.facts()
@@ -47,4 +52,7 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
     it.count("crossed_quantiles", it.floats("p50_days") > it.floats("p90_days") + TOLERANCE)
     it.count("unmeasured_lanes", (receipts >= 1) & np.isnan(mean))
     it.count("spread_from_one_receipt", (receipts < 2) & ~np.isnan(spread))
-    return it.facts()
+    claims = pc.is_in(policies["lead_time_level"], value_set=pa.array(MEASURED_LEVELS, type=pa.string()))
+    it.number("lead_times_from_nowhere", 0 if rows.num_rows else pc.sum(claims).as_py() or 0)
+    facts = it.facts()
+    return facts if rows.num_rows else replace(facts, rows=policies.num_rows)

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,13 @@ import pyarrow as pa
 from orchestration.dbt import DBT_PROJECT
 from orchestration.definitions import build_definitions
 from orchestration.execution import execute
+from orchestration.instance import instance
 from orchestration.jobs import CONFORM, DECIDE, PUBLISH
 from orchestration.landing import conform_request
 from orchestration.partitions import partition_key
 from orchestration.publication import publish_cycle
 from orchestration.resources import Workspace
+from orchestration.workers import Workers, workers_for
 from strata.conformed.build import find_snapshot
 from strata.durable import read_parquet, write_bytes
 from strata.governance.alerts import FileSink
@@ -98,13 +100,6 @@ def initialise(home: Home, *, profile: Profile) -> None:
         ready.get_runs(limit=1)
 
 
-@contextmanager
-def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of a home."""
-    with dg.DagsterInstance.from_config(str(home.dagster)) as ready:
-        yield ready
-
-
 def run(
     home: Home,
     cycles: Sequence[str],
@@ -112,6 +107,7 @@ def run(
     regions: Sequence[str] | None = None,
     as_known: Literal["cutoff", "now"] = "cutoff",
     publish: bool = False,
+    workers: int | None = None,
     progress: Progress = lambda message: None,
 ) -> RunReport:
     """Conform what was accepted, decide every partition, judge it, and publish each cycle if asked to.
@@ -122,6 +118,8 @@ def run(
         regions: None: all of the home.
         as_known: `now` makes a restatement: it ends as a candidate, publishing it needs an approval.
         publish: publish each cycle after its partitions.
+        workers: processes that decide the regions of a cycle at once; 1: this one, one after the other; None: as many
+            as are worth it. The results are the same, bit for bit.
         progress: told of each step.
 
     Raises:
@@ -137,25 +135,28 @@ def run(
     stages, decided, releases = Stages(), [], []
     store = GovernanceStore(home)
     store.profile()  # says so where the home was never initialised
-    with instance(home) as ready:
+    count = workers_for(len(cycles) * len(chosen), len(chosen)) if workers is None else workers
+    with instance(home) as ready, ExitStack() as stack:
+        # Started first: they load their code while dbt conforms.
+        helpers = stack.enter_context(Workers(home, count)) if count > 1 else None
         with stages.timed("conform"):
             progress("conform")
             snapshot_id = _conform(home, ready)
         workspace = Workspace(root=str(home.root), as_known=as_known, snapshot_id=snapshot_id)
+        settings = {"as_known": as_known, "snapshot_id": snapshot_id}
         definitions = build_definitions(home, workspace)
         decide, release = definitions.resolve_job_def(DECIDE), definitions.resolve_job_def(PUBLISH)
         for cycle in map(checked_cycle, cycles):
-            for region in chosen:
-                partition = Partition(region, cycle)
-                progress(f"decide {partition.key}")
-                with stages.timed("decide"):
-                    run_id = execute(decide, ready, partition_key(partition.key), _log(home)).run_id
-                candidate = store.candidate(partition) if as_known == "cutoff" else store.restatement(partition)
-                if candidate is None:
-                    raise dg.Failure(f"{partition.key}: the run ended without a candidate")
-                decided.append(
-                    Decided(partition, run_id, candidate.verdict, {n: t.rows for n, t in candidate.tables.items()})
-                )
+            partitions = [Partition(region, cycle) for region in chosen]
+            with stages.timed("decide"):
+                if helpers is not None:
+                    runs = helpers.decide(partitions, settings, lambda partition: progress(f"decide {partition.key}"))
+                else:
+                    runs = {}
+                    for partition in partitions:
+                        progress(f"decide {partition.key}")
+                        runs[partition] = execute(decide, ready, partition_key(partition.key), _log(home)).run_id
+            decided += [_decided(store, partition, runs[partition], as_known) for partition in partitions]
             if publish:
                 progress(f"publish {cycle}")
                 with stages.timed("publish"):
@@ -163,6 +164,13 @@ def run(
     store.deliver_alerts(FileSink(home))
     reconciliation = _reconciliation(home, store, decided, as_known)
     return RunReport(snapshot_id, tuple(decided), tuple(releases), reconciliation, stages)
+
+
+def _decided(store: GovernanceStore, partition: Partition, run_id: str, as_known: str) -> Decided:
+    candidate = store.candidate(partition) if as_known == "cutoff" else store.restatement(partition)
+    if candidate is None:
+        raise dg.Failure(f"{partition.key}: the run ended without a candidate")
+    return Decided(partition, run_id, candidate.verdict, {name: ref.rows for name, ref in candidate.tables.items()})
 
 
 def _log(home: Home) -> Path:

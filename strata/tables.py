@@ -196,7 +196,7 @@ DEMAND_PROFILE = _table(
     "sku_id x location_id x region x cycle",
     _KEY4,
     "demand-planning",
-    "Shape of demand over closed, uncensored periods: `*` in classification buckets, locations in planning buckets.",
+    "Shape of demand over closed, uncensored periods: class level in classification buckets, else in planning ones.",
     (
         _SKU, _LOCATION, _REGION, _CYCLE,
         _c("bucket", "text", "Period length of this row."),

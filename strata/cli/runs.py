@@ -123,6 +123,9 @@ def run(
     publish: Annotated[
         bool, typer.Option("--publish", help="Publish each cycle when its regions are decided.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Regions decided at once, each in a process; else as many as pay off.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Conform, decide, judge and, where asked to, publish; prints the reconciliation."""
@@ -137,6 +140,7 @@ def run(
         regions=_regions(home, region),
         as_known=as_known,  # type: ignore[arg-type]
         publish=publish,
+        workers=workers,
         progress=progress,
     )
     end_progress()

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from strata.calendar import Bucket, Periods, closed_periods, first_open_period, next_period, period_start
+from strata.calendar import (
+    PERIODS_PER_YEAR,
+    Bucket,
+    Periods,
+    closed_periods,
+    first_open_period,
+    next_period,
+    period_start,
+)
 from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.demand.lifecycle import ended
@@ -60,7 +68,9 @@ class Panel:
     periods: Periods
 
 
-def panel(view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, length: int) -> Panel:
+def panel(
+    view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, length: int, value_length: int | None = None
+) -> Panel:
     """The last `length` closed periods of every series of a partition.
 
     Args:
@@ -69,6 +79,7 @@ def panel(view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, l
         level: `region` (one series per item) or `location`.
         bucket: period length.
         length: periods looked back.
+        value_length: periods that revenue, margin, units and lines are summed over; None is `length`.
     """
     at_region = level == "region"
     zone = view.calendar.zone(view.partition.region)
@@ -95,7 +106,8 @@ def panel(view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, l
     amounts = rows["units"].cast(pa.float64()).to_numpy(zero_copy_only=False)
     units[series[inside], period_at[inside]] = amounts[inside]
     censored[series[inside], period_at[inside]] = rows["is_censored"].to_numpy(zero_copy_only=False)[inside]
-    keys = _keys(view, rows, begin=begin)
+    value_begin = begin if value_length is None else max(begin, next_period(stop, bucket, -value_length))
+    keys = _keys(view, rows, begin=value_begin)
     launch_index = _periods_between(begin, keys["launch"], bucket)
     return Panel(keys, units, censored, launch_index, periods)
 
@@ -147,15 +159,23 @@ def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
 
 
 def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
-    """`demand_profile` of a partition: the class level in classification buckets, locations in planning buckets."""
+    """`demand_profile` of a partition: the class level in classification buckets, other locations in planning buckets.
+
+    Where classes are those of locations, a location's row is what they are drawn from: shape over the planning history
+    in classification buckets, value over the scheme's value window.
+    """
     scheme, partition = view.scheme, view.partition
-    buckets = scheme.buckets
+    buckets, window = scheme.buckets, scheme.value.window_cycles
+    levels: list[tuple[str, Bucket, int, int | None]] = [("region", buckets.classification, window, None)]
+    if scheme.class_level == "location":
+        years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
+        length = max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
+        levels.append(("location", buckets.classification, length, window))
+    else:
+        levels.append(("location", buckets.planning, buckets.planning_periods, None))
     frames = []
-    for level, bucket, length in (
-        ("region", buckets.classification, scheme.value.window_cycles),
-        ("location", buckets.planning, buckets.planning_periods),
-    ):
-        data = panel(view, history, level=level, bucket=bucket, length=length)
+    for level, bucket, length, value_length in levels:
+        data = panel(view, history, level=level, bucket=bucket, length=length, value_length=value_length)
         if not len(data.keys):
             continue
         cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()

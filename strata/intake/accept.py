@@ -187,8 +187,8 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
             "rows_sha256": sha256_file(rows_file),
         }
         if refused:
-            refused_rows = b"".join(canonical_json(row) + b"\n" for row in _refused_rows(engine, contract))
-            write_bytes(quarantine / "rows.jsonl", refused_rows)
+            lines = b"".join(canonical_json(row) + b"\n" for row in refused_rows(engine, contract))
+            write_bytes(quarantine / "rows.jsonl", lines)
     write_bytes(staged.batch / BATCH_NAME, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False).encode())
     return read_batch(staged.batch)
 
@@ -280,7 +280,7 @@ def _write_rows(engine: duckdb.DuckDBPyConnection, contract: Contract, path: Pat
             writer.write_batch(batch.cast(schema))
 
 
-def _refused_rows(engine: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[dict[str, Any]]:
+def refused_rows(engine: duckdb.DuckDBPyConnection, contract: Contract) -> Iterator[dict[str, Any]]:
     """Refused rows as they stood in the file, with reason, file, row, column and value."""
     raw = ", ".join(f"landed.{name}" for name in contract.names)
     cursor = engine.execute(

@@ -88,7 +88,7 @@ class Manifest(BaseModel):
     business_date: date | None = None
     files: Annotated[tuple[ManifestFile, ...], Field(min_length=1)]
     control_totals: dict[Name, Decimal] = Field(default_factory=dict)
-    origin: Literal["real", "simulated"] = "real"
+    origin: Literal["real", "simulated", "assumed"] = "real"
     supersedes: str | None = Field(default=None, pattern=EXTRACT_ID)
 
     @field_validator("extracted_at", "business_date", mode="before")

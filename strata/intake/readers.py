@@ -98,19 +98,31 @@ def read_file(
     Raises:
         RefusedExtractError: the file is not what its format, header or row count should be.
     """
-    # JSON lines have no header: no rows are no bytes.
-    if path.stat().st_size == 0 and (manifest.format != "jsonl" or file.rows):
-        raise RefusedExtractError("zero_bytes", "the file is empty; extract it again", file=file.name)
-    if manifest.format == "parquet":
-        part = _read_parquet(connection, path, index, file, contract, manifest)
-    else:
-        plain = _plain_text(path, work, file, contract)
-        read = _read_csv if manifest.format == "csv" else _read_lines
-        part = read(connection, plain, index, file, contract, manifest)
+    part = load_file(connection, path, work, index, file, contract, manifest)
     if part.rows != file.rows:
         advice = f"{part.rows} rows found, {file.rows} stated in the manifest; extract again"
         raise RefusedExtractError("rows_differ", advice, file=file.name)
     return part
+
+
+def load_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    work: Path,
+    index: int,
+    file: ManifestFile,
+    contract: Contract,
+    manifest: Manifest,
+) -> Part:
+    """`read_file` for a text file of which nobody said how many rows it has; arguments and errors are the same."""
+    # JSON lines have no header: no rows are no bytes.
+    if path.stat().st_size == 0 and (manifest.format != "jsonl" or file.rows):
+        raise RefusedExtractError("zero_bytes", "the file is empty; extract it again", file=file.name)
+    if manifest.format == "parquet":
+        return _read_parquet(connection, path, index, file, contract, manifest)
+    plain = _plain_text(path, work, file, contract)
+    read = _read_csv if manifest.format == "csv" else _read_lines
+    return read(connection, plain, index, file, contract, manifest)
 
 
 def _plain_text(path: Path, work: Path, file: ManifestFile, contract: Contract) -> Path:

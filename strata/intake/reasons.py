@@ -26,6 +26,7 @@ ROW_REASONS: dict[str, str] = {
     "duplicate_key": "the key stands more than once in the extract with different values",
     "key_collision": "keys that differ in the source and are equal after trimming, zero-width marks and Unicode NFC",
     "key_look_alike": "keys that read the same in letters of different scripts, such as Latin and Cyrillic A",
+    "region_differs": "the location lies in another region in most rows of a panel",
 }
 
 EXTRACT_REASONS: dict[str, str] = {

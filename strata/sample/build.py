@@ -102,7 +102,7 @@ def open_demand(demand: str, *, items: int | None, seed: int) -> Demand:
         return generated.as_demand(generator.generate(spec, seed=seed))
     if items is not None:
         raise ValueError(f"--items does not go with the panel {demand}: cut the file to the items you want")
-    return panel.read_panel(Path(demand), spec=panel.SHIPPED)
+    return panel.read_demand(Path(demand))
 
 
 def prepare(demand: Demand, spec: assumptions.OperationsSpec, *, seed: int) -> Company:

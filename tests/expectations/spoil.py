@@ -138,10 +138,7 @@ def _of_every_table(name: str) -> dict[str, Spoil]:
     required = next(column.name for column in table.columns if not column.nullable and column.name not in table.keys)
     spoils = {
         "facts_measured": Spoil(lambda case: with_table(case, name, case.tables[name].drop_columns([number]))),
-        "rows": Spoil(
-            lambda case: with_table(case, name, case.tables[name].slice(0, 0)),
-            "warn" if name == "lead_time_profile" else "suspend",
-        ),
+        "rows": Spoil(lambda case: with_table(case, name, case.tables[name].slice(0, 0))),
         "missing_columns": Spoil(lambda case: with_table(case, name, case.tables[name].drop_columns([number]))),
         "extra_columns": Spoil(extra),
         "mistyped_columns": Spoil(mistyped),
@@ -245,6 +242,7 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "crossed_quantiles": Spoil(row("lead_time_profile", 0, p50_days=10.0)),
         "unmeasured_lanes": Spoil(row("lead_time_profile", 0, mean_days=None)),
         "spread_from_one_receipt": Spoil(at("lead_time_profile", {"supplier_id": "S3"}, sd_days=0.0)),
+        "lead_times_from_nowhere": Spoil(drop("lead_time_profile", set(range(100)))),
     },
     "inventory_policy": _of_every_table(POLICY) | {
         "policy_type_outside_set": Spoil(row(POLICY, 0, policy_type="minmax")),

@@ -112,8 +112,12 @@ def test_a_table_of_nulls_is_suspended(name: str, definition: Any) -> None:
 
 
 def test_a_company_without_purchase_orders_is_warned_not_suspended(definition: Any) -> None:
+    """What was looked at are the policies then: evidence without a row would be no evidence to the publisher."""
     empty = with_table(case(), "lead_time_profile", TABLES["lead_time_profile"].empty())
-    assert _judged("lead_time_profile", empty, definition) == "warn"
+    planned = every("inventory_policy", "lead_time_level", "planned")(empty)
+    assert _judged("lead_time_profile", planned, definition) == "warn"
+    assert _run(planned)["lead_time_profile"].evaluated_rows == planned.tables["inventory_policy"].num_rows > 0
+    assert _judged("lead_time_profile", empty, definition) == "suspend"  # they claim lanes that nobody measured
 
 
 def test_a_region_that_stocks_nothing_is_warned_and_never_passes(definition: Any) -> None:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from strata.home import Home
+from strata.panel.reading import PanelError
 from strata.sample import assumptions, build
-from strata.sample.panel import SHIPPED, PanelError, read_panel
+from strata.sample.panel import read_demand
 from tests.strata.sample.small import rows
 
 HEADER = "sku_id,location_id,date,quantity,unit_price,region"
@@ -26,7 +27,7 @@ def panel(tmp_path: Path, lines: list[str], header: str = HEADER) -> Path:
 def test_a_panel_becomes_lines_items_and_sites(tmp_path: Path) -> None:
     rows = [f"0{item},L{place},{day},{item + 1},2.50,R{place}" for day in WEEKS for item in (1, 2) for place in (1, 2)]
     rows.append("01,L1,2016-12-31,0,2.50,R1")
-    demand = read_panel(panel(tmp_path, rows), spec=SHIPPED)
+    demand = read_demand(panel(tmp_path, rows))
     assert demand.lines.num_rows == len(rows) - 1
     assert demand.items["sku_id"].to_pylist() == ["01", "02"]
     assert demand.sites.select(["location_id", "region"]).to_pylist() == [
@@ -47,7 +48,7 @@ def test_parquet_and_optional_columns_are_read(tmp_path: Path) -> None:
     path = panel(tmp_path, ["A,L,2016-01-04,1.5,2,R,TOYS,O1,2,web,EUR"], header)
     pq.write_table(pyarrow.csv.read_csv(path), tmp_path / "panel.parquet")
     for source in (path, tmp_path / "panel.parquet"):
-        demand = read_panel(source, spec=SHIPPED)
+        demand = read_demand(source)
         (row,) = demand.lines.to_pylist()
         assert (row["order_id"], row["order_line"], row["channel"], row["currency"]) == ("O1", 2, "web", "EUR")
         assert (float(row["quantity"]), float(row["net_amount"])) == (1.5, 3.0)
@@ -57,29 +58,29 @@ def test_parquet_and_optional_columns_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["A,L,2016-01-04,1,2,R", "A,L,04.01.2016,1,2,R"], r"row 2, column date: '04\.01\.2016'; write dates as"),
-        (["A,L,2016-01-04,\"1,5\",2,R"], "row 1, column quantity: '1,5'; write a number with a decimal point"),
-        (["A,L,2016-01-04,1,x,R"], "row 1, column unit_price"),
-        ([",L,2016-01-04,1,2,R"], "row 1, column sku_id: None; every row needs an item"),
-        (["A,L,2016-01-04,1,2,R", "B,L,2016-01-04,1,2,S"], "location 'L' lies in two regions"),
-        (["A,L,2016-01-04,0,2,R"], "no row with a quantity other than 0"),
+        (["A,L,2016-01-04,1,2,R", "A,L,04.01.2016,1,2,R"], r"row 2, column date: '04\.01\.2016' is refused"),
+        (["A,L,2016-01-04,\"1,5\",2,R", "B,L,2016-01-04,1,2,R"], r"row 1, column quantity: '1,5' is refused"),
+        (["A,L,2016-01-04,1,x,R", "B,L,2016-01-04,1,2,R"], "row 1, column unit_price"),
+        ([",L,2016-01-04,1,2,R", "B,L,2016-01-04,1,2,R"], r"row 1, column sku_id: None is refused \(empty_key"),
+        (["A,L,2016-01-04,1,2,R", "B,L,2016-01-04,1,2,S"], r"row 1, column region: 'R' is refused \(region_differs"),
+        (["A,L,2016-01-04,0,2,R"], "no row with a quantity above 0"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_row_and_column(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(PanelError, match=message):
-        read_panel(panel(tmp_path, lines), spec=SHIPPED)
+        read_demand(panel(tmp_path, lines))
 
 
 def test_a_missing_column_or_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PanelError, match="column unit_price, region is missing"):
-        read_panel(panel(tmp_path, ["A,L,2016-01-04,1"], "sku_id,location_id,date,quantity"), spec=SHIPPED)
+        read_demand(panel(tmp_path, ["A,L,2016-01-04,1"], "sku_id,location_id,date,quantity"))
     with pytest.raises(PanelError, match="no such file"):
-        read_panel(tmp_path / "nothing.csv", spec=SHIPPED)
+        read_demand(tmp_path / "nothing.csv")
 
 
 def test_list_prices_are_those_of_the_month_before_the_extract(tmp_path: Path) -> None:
     lines = [f"A,L,{day},3,{int(day[5:7])}.00,R" for day in WEEKS]
-    company = build.prepare(read_panel(panel(tmp_path, lines), spec=SHIPPED), assumptions.SHIPPED, seed=1)
+    company = build.prepare(read_demand(panel(tmp_path, lines)), assumptions.SHIPPED, seed=1)
     for cycle in ("2016-10", "2016-11", "2016-12"):
         build.land_cycle(Home(tmp_path), company, cycle, first_cycle="2016-10")
     master = {row["extract"][:7]: float(row["list_price"]) for row in rows(Home(tmp_path), "erp/items").to_pylist()}
