@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import exceptions, imports, releases, runs, schemes
+from strata.cli import exceptions, imports, releases, runs, schemes, staging
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -20,7 +20,7 @@ app.add_typer(schemes.app, name="scheme")
 app.add_typer(exceptions.override, name="override")
 app.add_typer(exceptions.suspension, name="suspension")
 app.add_typer(exceptions.ledger, name="ledger")
-for command in (runs.init, runs.demo, runs.land, runs.run, runs.dev, releases.replay, releases.explain):
+for command in (runs.init, runs.demo, staging.stage, runs.land, runs.run, runs.dev, releases.replay, releases.explain):
     app.command()(command)
 app.command("import")(imports.import_)
 

@@ -29,7 +29,7 @@ from strata.intake.positions import is_log
 from strata.intake.readers import open_engine, read_file
 from strata.intake.reasons import RefusedExtractError
 from strata.intake.repeats import refuse_repeats
-from strata.intake.translate import Translation, blamed, check_kind, native_contract, table_of, translate
+from strata.intake.translate import Translation, check_kind, native_contract, table_of, translate
 
 _BLOCK = 1 << 20
 # Rows of one Parquet row group: 250,000 rows of 25 columns are some 60 MB in memory.
@@ -152,10 +152,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
     contract_sha256, contract = contract.sha256, contract.at_version(manifest.schema_version)
     with open_engine(staged.work, sum(file.bytes for file in manifest.files)) as engine:
         read = _read_all(engine, staged, manifest, contract)
-        try:
-            engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
-        except duckdb.Error as error:
-            raise blamed(engine, contract, error) from error
+        engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
         totals = _control_totals(engine, manifest, contract)
         dropped = refuse_repeats(engine, contract) if manifest.kind == "full" else 0
         rows_file = staged.batch / ROWS_NAME

@@ -114,6 +114,8 @@ def _text(column: Column, name: str) -> str:
         text = f"CASE WHEN regexp_full_match({name}, {quoted(_COMMA)}) THEN {plain} ELSE '?' || nullif({name}, '') END"
     elif column.type == "decimal" and column.format in ("trailing_minus", "comma_trailing_minus"):
         text = _before_minus(name, has_comma=column.format == "comma_trailing_minus")
+    elif column.type == "decimal" and column.format == "bare_point":
+        text = f"regexp_replace(nullif({name}, ''), '^(-?)\\.([0-9])', '\\10.\\2')"
     else:
         text = f"nullif({name}, '')"
     return _signed(column, text)

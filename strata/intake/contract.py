@@ -30,7 +30,7 @@ PersonalData = Literal["none", "pseudonymous", "personal"]
 MAX_COLUMNS = 62
 # Decimals of quantities and money wherever they are stored; rates need more.
 PLACES = 4
-DECIMAL_FORMATS = frozenset({"comma", "trailing_minus", "comma_trailing_minus"})
+DECIMAL_FORMATS = frozenset({"comma", "trailing_minus", "comma_trailing_minus", "bare_point"})
 EPOCH_FORMATS: dict[str, frozenset[str]] = {
     "date": frozenset({"epoch_days"}),
     "timestamp": frozenset({"epoch_millis", "epoch_micros"}),
@@ -51,13 +51,13 @@ class Column(BaseModel):
     """One column of a feed.
 
     `format` reads: text, a pattern that the whole value must match; decimal, `comma` (1.234,50), `trailing_minus`
-    (12.5-) or `comma_trailing_minus` (1.234,50-), blanks around the number included; date and timestamp, a strptime
-    format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have a decimal point, dates and timestamps
-    are ISO 8601. A `verbatim` text (a description) is kept to the character; every other text is a code and is
-    trimmed and brought to Unicode NFC. `sign` drops (`absolute`) or turns (`negated`) the sign of a number, `factor`
-    multiplies a decimal from the source's unit to the contract's. `places` are the decimals that a decimal keeps; one
-    with more is refused. `since` is the schema version that brought the column: extracts of an older version come
-    without it, and it is null there.
+    (12.5-) or `comma_trailing_minus` (1.234,50-), both with blanks around, `bare_point` (.50); date and timestamp, a
+    strptime format or `epoch_days|epoch_millis|epoch_micros`. Without it numbers have a decimal point, dates and
+    timestamps are ISO 8601. A `verbatim` text (a description) is kept to the character; every other text is a code
+    and is trimmed and brought to Unicode NFC. `sign` drops (`absolute`) or turns (`negated`) the sign of a number,
+    `factor` multiplies a decimal from the source's unit to the contract's. `places` are the decimals that a decimal
+    keeps; one with more is refused. `since` is the schema version that brought the column: extracts of an older
+    version come without it, and it is null there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -111,7 +111,7 @@ def check_kind(contract: Contract, manifest: Manifest) -> None:
 def translate(
     engine: duckdb.DuckDBPyConnection, contract: Contract, manifest: Manifest, parts: Sequence[tuple[str, str]]
 ) -> Translation:
-    """Create the view `landed` over the parts that were read.
+    """Create the table `landed` of the parts that were read; the views that it is made of stay.
 
     Args:
         engine: engine of the batch.
@@ -120,7 +120,8 @@ def translate(
         parts: table and SELECT of every file, as its reader gives them.
 
     Raises:
-        RefusedExtractError: a table that a feed needs was not delivered, or a look-up finds several rows for one.
+        RefusedExtractError: a table that a feed needs was not delivered, a look-up finds several rows for one, or
+            SQL of the mapping fails on the data.
     """
     source = _source(contract)
     define_macros(engine)
@@ -144,29 +145,28 @@ def translate(
             _check_single(engine, branch, join, views)
     is_cdc = manifest.kind == "cdc"
     selects = [_branch_view(contract, branch, views, manifest) for branch in branches]
-    engine.execute(f"CREATE VIEW landed AS {' UNION ALL '.join(selects)}")
-    totalled = 0
+    engine.execute(f"CREATE VIEW translated AS {' UNION ALL '.join(selects)}")
+    try:
+        # A table, because look-ups and totals are dear and what follows reads it three times.
+        engine.execute("CREATE TABLE landed AS SELECT * EXCLUDE (_rows) FROM translated")
+    except _DATA_ERRORS as error:
+        raise _blamed(engine, contract, error) from error
+    added = engine.execute("SELECT coalesce(sum(_rows - 1), 0) FROM translated").fetchone()
     for branch in branches:
         if branch.where is not None and not is_cdc:
             gone = _count(engine, branch, views)
             if gone:
                 excluded[f"{branch.table}: not {branch.where}"] = gone
-        if branch.total is not None:
-            select = _branch_view(contract, branch, views, manifest, is_whole=True)
-            added = engine.execute(f"SELECT coalesce(sum(_rows - 1), 0) FROM ({select})").fetchone()  # noqa: S608
-            totalled += int(added[0]) if added else 0
     used = {table for branch in branches for table in branch.tables}
     idle = tuple(f"table_unused: {table}" for table in sorted(delivered - used))
-    return Translation(excluded, totalled, idle)
+    return Translation(excluded, int(added[0]) if added else 0, idle)
 
 
-def blamed(engine: duckdb.DuckDBPyConnection, contract: Contract, error: duckdb.Error) -> Exception:
-    """What to raise when typing failed: the column whose SQL met data that it cannot digest, else the error itself."""
-    if contract.source is None or not isinstance(error, _DATA_ERRORS):
-        return error
+def _blamed(engine: duckdb.DuckDBPyConnection, contract: Contract, error: duckdb.Error) -> Exception:
+    """The refusal that names the column whose SQL met data that it cannot digest; else the error itself."""
     for name in contract.names:
         try:
-            engine.execute(f"SELECT count({name}) FROM landed")  # noqa: S608 - a name of the contract's pattern
+            engine.execute(f"SELECT count({name}) FROM translated")  # noqa: S608 - a name of the contract's pattern
         except _DATA_ERRORS as fault:
             told = " ".join(str(fault).split())[:300]
             advice = f"sql of mapping {contract.mapping} fails on this data: {told}; use try_cast in it"
@@ -193,9 +193,7 @@ def _native_view(source: MappedFeed, table: str, selects: Sequence[str]) -> str:
     return f"SELECT {named}{', ' if named else ''}{', '.join(LANDED_COLUMNS)} FROM ({united})"  # noqa: S608
 
 
-def _branch_view(
-    contract: Contract, branch: Branch, views: Dict[str, str], manifest: Manifest, *, is_whole: bool = False
-) -> str:
+def _branch_view(contract: Contract, branch: Branch, views: Dict[str, str], manifest: Manifest) -> str:
     table, is_cdc = identifier(branch.table), manifest.kind == "cdc"
     texts = ", ".join(f"{_native(branch, column.name, manifest)} AS {column.name}" for column in contract.columns)
     # Changes: a row that is no longer of the feed ends there, so it is a delete; a delete may carry its key only.
@@ -209,11 +207,12 @@ def _branch_view(
     bits = [_unmapped(branch, column.name, 1 << index) for index, column in enumerate(contract.columns)]
     unmapped = " + ".join(bit for bit in bits if bit) or "0"
     names = ", ".join([*contract.names, *LANDED_COLUMNS])
-    rows = f"SELECT {names}, {translated}, CAST({unmapped} AS BIGINT) AS _unmapped FROM ({inner})"  # noqa: S608
-    return rows if branch.total is None else _totalled(contract, branch.total, rows, is_whole=is_whole)
+    mask = f"CAST({unmapped} AS BIGINT) AS _unmapped, 1 AS _rows"
+    rows = f"SELECT {names}, {translated}, {mask} FROM ({inner})"  # noqa: S608 - written above
+    return rows if branch.total is None else _totalled(contract, branch.total, rows)
 
 
-def _totalled(contract: Contract, total: Total, rows: str, *, is_whole: bool) -> str:
+def _totalled(contract: Contract, total: Total, rows: str) -> str:
     """Rows of one key as one; rows without a whole key stay apart, to be refused one by one."""
     order = "ORDER BY fine._file_index, fine._row"
 
@@ -229,12 +228,12 @@ def _totalled(contract: Contract, total: Total, rows: str, *, is_whole: bool) ->
 
     names = [made(name, name) for name in contract.names] + [made(f"n_{name}", name) for name in contract.names]
     names += [f"first(fine.{name} {order}) AS {name}" for name in LANDED_COLUMNS]
-    names += ["bit_or(fine._unmapped) AS _unmapped", *(["count(*) AS _rows"] if is_whole else [])]
+    names += ["bit_or(fine._unmapped) AS _unmapped", "count(*) AS _rows"]
     keys = ", ".join(f"fine.n_{name}" for name in contract.key)
     apart = " OR ".join(f"fine.n_{name} IS NULL" for name in contract.key)
     one = f"CASE WHEN {apart} THEN (fine._file_index, fine._row) END"
-    ordered = [*contract.names, *LANDED_COLUMNS, *(f"n_{name}" for name in contract.names), "_unmapped"]
-    outer = ", ".join([*ordered, *(["_rows"] if is_whole else [])])
+    translated = (f"n_{name}" for name in contract.names)
+    outer = ", ".join([*contract.names, *LANDED_COLUMNS, *translated, "_unmapped", "_rows"])
     return f"SELECT {outer} FROM (SELECT {', '.join(names)} FROM ({rows}) AS fine GROUP BY {keys}, {one})"  # noqa: S608
 
 
