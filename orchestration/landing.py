@@ -140,6 +140,7 @@ def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
             "batch_id": batch.batch_id,
             "position": [batch.first_position, batch.last_position],
             "extracted_at": batch.manifest.extracted_at.astimezone(UTC).isoformat(),
+            "assumed_known": list(batch.assumed_known) if batch.assumed_known else None,
             "sha256": batch.rows_sha256,
         }
         for batch in batches

@@ -3,6 +3,7 @@
 Belongs here: binding parameters to the queries. Does not: the shape of demand (`strata.conformed.profile`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +95,9 @@ def intake_summary(view: View) -> pd.DataFrame:
     """One row for the intake gate: last month's sales rows, those refused, the month before, the age of each feed.
 
     The age of a feed is that of its youngest extract taken by then (`days_since_last_extract_<feed>`); a feed that
-    never came has none and fails the gate. `held_extracts` were taken by then and wait for changes that are missing.
+    never came has none and fails the gate. A first load that came later counts as having arrived row by row, as its
+    assumed known times say: it is of age 0 up to the last of them, and ages from there. `held_extracts` were taken by
+    then and wait for changes that are missing.
     """
     with engine(view.tables(), **view.variables()) as connection:
         connection.execute(query("conversion"))
@@ -102,13 +105,19 @@ def intake_summary(view: View) -> pd.DataFrame:
         summary: pd.DataFrame = connection.execute(query("intake_summary")).df()
     known = view.known_at
     for system, feed in sorted({(batch["system"], batch["feed"]) for batch in view.snapshot.batches}):
-        taken = [
-            datetime.fromisoformat(batch["extracted_at"])
-            for batch in view.snapshot.batches
-            if (batch["system"], batch["feed"]) == (system, feed)
-        ]
-        ages = [(known - moment).total_seconds() / 86400 for moment in taken if moment <= known]
+        batches = [batch for batch in view.snapshot.batches if (batch["system"], batch["feed"]) == (system, feed)]
+        ages = [age for age in (_age_days(batch, known) for batch in batches) if age is not None]
         summary[f"days_since_last_extract_{system}_{feed}"] = min(ages) if ages else float("nan")
     held = [batch for batch in view.snapshot.held if datetime.fromisoformat(batch["extracted_at"]) <= known]
     summary["held_extracts"] = len(held)
     return summary
+
+
+def _age_days(batch: Mapping[str, Any], known: datetime) -> float | None:
+    taken = datetime.fromisoformat(batch["extracted_at"])
+    if taken > known:
+        first, last = map(datetime.fromisoformat, batch.get("assumed_known") or (batch["extracted_at"],) * 2)
+        if first > known:
+            return None
+        taken = min(last, known)
+    return (known - taken).total_seconds() / 86400

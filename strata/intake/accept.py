@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
             "normalised": _normalised(engine, contract),
             "first_position": first,
             "last_position": last,
+            "assumed_known": _assumed_known(engine, manifest, contract),
             "touched_locations": _distinct(engine, contract, "location_id"),
             "touched_regions": _distinct(engine, contract, "region"),
             "warnings": list(read.warnings),
@@ -291,6 +292,22 @@ def refused_rows(engine: duckdb.DuckDBPyConnection, contract: Contract) -> Itera
             found = {"file": file, "row": row, "reason": reason, "column": column, "value": value, "record": record}
             # Where the value stands in the source: several fields for SQL, none for a constant.
             yield found | ({"native": list(contract.source.sources(column))} if contract.source and column else {})
+
+
+def _assumed_known(
+    engine: duckdb.DuckDBPyConnection, manifest: Manifest, contract: Contract
+) -> tuple[str, str] | None:
+    """Between which times a first load counts as having arrived row by row, though it came at once and later."""
+    if not manifest.initial_load:
+        return None
+    if contract.business_time is None:
+        return "1970-01-01T00:00:00+00:00", manifest.extracted_at.isoformat()
+    first, last = _one(
+        engine,
+        "SELECT min(_known_from), max(_known_from) FROM typed "
+        "WHERE _known_basis = 'assumed' AND _refusal_reason IS NULL",
+    )
+    return (first.astimezone(UTC).isoformat(), last.astimezone(UTC).isoformat()) if first else None
 
 
 def _normalised(engine: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, int]:

@@ -47,7 +47,8 @@ class Batch:
 
     `first_position` and `last_position` are the range of `_position` (null in an empty batch of changes);
     `refusals` counts refused rows by reason; `accepted_rows` are good rows, deletes included; `duplicate_rows` were
-    equal to an earlier row of a full extract and are not in rows.parquet.
+    equal to an earlier row of a full extract and are not in rows.parquet; `assumed_known` are the first and last
+    known time that a first load was given.
     """
 
     system: str
@@ -67,6 +68,7 @@ class Batch:
     warnings: tuple[str, ...]
     contract_sha256: str
     rows_sha256: str
+    assumed_known: tuple[str, str] | None = None
 
     @property
     def rows_file(self) -> Path:
@@ -120,6 +122,7 @@ def read_batch(folder: Path) -> Batch:
             warnings=tuple(content["warnings"]),
             contract_sha256=content["contract_sha256"],
             rows_sha256=content["rows_sha256"],
+            assumed_known=tuple(content["assumed_known"]) if content.get("assumed_known") else None,
         )
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: no batch record ({error}); delete the folder, land the extract again") from error

@@ -1,6 +1,8 @@
 """Demand history and reconciliation in odd cases: clock changes, month ends, wrong units, late and future lines."""
 
+from dataclasses import replace
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +263,24 @@ def test_intake_summary_counts_last_month_and_the_age_of_feeds(here: Place) -> N
     here.refused(ordered_at=at("2026-03-10T10:00:00Z"), quantity=Decimal(0), net_amount=Decimal(0))
     row = intake_summary(here.view("2026-04")).iloc[0]
     assert row[["sales_rows", "refused_rows", "last_month_rows", "previous_month_rows"]].tolist() == [5, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "age"),
+    [
+        (None, None, None),
+        ("2026-01-01", "2026-11-30", 0),
+        ("2026-01-01", "2026-03-20", 10),
+        ("2026-05-01", "2026-11-30", None),
+    ],
+)
+def test_a_first_load_that_came_later_counts_as_having_arrived_row_by_row(
+    first: str | None, last: str | None, age: int | None, here: Place
+) -> None:
+    here.sale("2026-03-05T10:00:00Z")
+    view = replace(here.view("2026-04"), known_at=at("2026-03-30T00:00:00Z"))
+    known = [f"{day}T00:00:00+00:00" for day in (first, last)] if first else None
+    batch = {"system": "erp", "feed": "items", "extracted_at": "2026-12-01T00:00:00+00:00", "assumed_known": known}
+    found = intake_summary(replace(view, snapshot=replace(view.snapshot, batches=(batch,))))
+    (value,) = found["days_since_last_extract_erp_items"]
+    assert (None if isnan(value) else value) == age
