@@ -174,12 +174,28 @@ def _forecast() -> list[dict[str, Any]]:
 def _lead_times() -> list[dict[str, Any]]:
     statistics = {"mean_days": 7.0, "sd_days": 1.0, "p50_days": 7.0, "p90_days": 9.0}
     lanes = [
-        {"supplier_id": supplier, "location_id": location, "receipts": 12, "open_lines": 1, **statistics}
+        {
+            "supplier_id": supplier,
+            "location_id": location,
+            "receipts": 12,
+            "open_lines": 1,
+            "unconverted_lines": 0,
+            **statistics,
+        }
         for supplier in SUPPLIERS
         for location in LOCATIONS
     ]
-    single = {"supplier_id": "S3", "location_id": "DC1", "receipts": 1, "open_lines": 0, **statistics, "sd_days": None}
-    return [*lanes, single, {"supplier_id": "S4", "location_id": "DC1", "receipts": 0, "open_lines": 2}]
+    single = {
+        "supplier_id": "S3",
+        "location_id": "DC1",
+        "receipts": 1,
+        "open_lines": 0,
+        "unconverted_lines": 0,
+        **statistics,
+        "sd_days": None,
+    }
+    none = {"supplier_id": "S4", "location_id": "DC1", "receipts": 0, "open_lines": 2, "unconverted_lines": 0}
+    return [*lanes, single, none]
 
 
 def _policies() -> list[dict[str, Any]]:

@@ -241,6 +241,7 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "days_outside_range": Spoil(row("lead_time_profile", 0, p90_days=366.0)),
         "crossed_quantiles": Spoil(row("lead_time_profile", 0, p50_days=10.0)),
         "unmeasured_lanes": Spoil(row("lead_time_profile", 0, mean_days=None)),
+        "unconverted_lines": Spoil(at("lead_time_profile", {"supplier_id": "*"}, unconverted_lines=2), "quarantine"),
         "spread_from_one_receipt": Spoil(at("lead_time_profile", {"supplier_id": "S3"}, sd_days=0.0)),
         "lead_times_from_nowhere": Spoil(drop("lead_time_profile", set(range(100)))),
     },
@@ -287,6 +288,7 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "unbalanced_units": Spoil(at("reconciliation", {"line": "quarantined"}, units=Decimal("3.5001"))),
         "unbalanced_amount": Spoil(at("reconciliation", {"line": "excluded"}, amount=Decimal("0.0101"))),
         "history_differs": Spoil(at("reconciliation", {"line": "history"}, units=Decimal(1))),
+        "unequal_conversions": Spoil(double("reconciliation", line="converted_in", reason="CS in USD", line_count=2)),
         "unplaced_rows": Spoil(
             double("reconciliation", line="unplaced", reason="orphan_location", line_count=2), "quarantine"
         ),
