@@ -294,9 +294,7 @@ def refused_rows(engine: duckdb.DuckDBPyConnection, contract: Contract) -> Itera
             yield found | ({"native": list(contract.source.sources(column))} if contract.source and column else {})
 
 
-def _assumed_known(
-    engine: duckdb.DuckDBPyConnection, manifest: Manifest, contract: Contract
-) -> tuple[str, str] | None:
+def _assumed_known(engine: duckdb.DuckDBPyConnection, manifest: Manifest, contract: Contract) -> tuple[str, str] | None:
     """Between which times a first load counts as having arrived row by row, though it came at once and later."""
     if not manifest.initial_load:
         return None

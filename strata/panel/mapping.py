@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from strata.calendar import Bucket
-from strata.intake.contract import Contract, Encoding
+from strata.intake.contract import Contract
+from strata.intake.mapping import Encoding
 from strata.partition import checked_cycle, checked_region
 from strata.strict_yaml import load_yaml
 

@@ -100,7 +100,7 @@ def read_panel(
     files = _files(path)
     contract = panel_contract(panel, sales, items)
     # One core per thread of the machine, and a database on disk: what does not fit into memory goes there.
-    with open_engine(work) as connection:
+    with open_engine(work, sum(file.stat().st_size for file in files)) as connection:
         try:
             warnings = _load(connection, files, work, contract, panel)
         except RefusedExtractError as error:
