@@ -19,13 +19,10 @@ import pyarrow.parquet as pq
 
 from strata.intake.casts import quoted
 from strata.intake.contract import Column, Contract
-from strata.intake.envelopes import TabularEnvelope, changes_sql, check_changes
-from strata.intake.fivetran import FIVETRAN
 from strata.intake.lines import MAX_LINE_BYTES, LineReader
 from strata.intake.manifest import Manifest, ManifestFile
-from strata.intake.positions import is_snapshot, log_range
 from strata.intake.reasons import RefusedExtractError
-from strata.intake.sap import SAP
+from strata.intake.tabular import TABULAR, read_columns, selected
 from strata.intake.translate import header_of, table_of
 
 # Text of tables shrinks 5 to 50 times; 50 MB of zeros shrink a thousand times.
@@ -39,9 +36,6 @@ _BLOCK = 1 << 20
 _PARQUET_ROWS = 1 << 17
 # Extracts of changes are small and many: below this a scratch database is not worth a file.
 _IN_MEMORY_BYTES = 8 << 20
-TABULAR: dict[str, TabularEnvelope] = {envelope.name: envelope for envelope in (SAP, FIVETRAN)}
-# Rows of a whole table as of a position count after every change at that position, which they hold already.
-AFTER_ALL_CHANGES = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,35 +156,6 @@ def _unpack(path: Path, plain: Path, file: ManifestFile) -> None:
         raise RefusedExtractError("gzip_damaged", f"{error}; transfer the file again", file=file.name) from error
 
 
-def _columns(contract: Contract, manifest: Manifest) -> list[Column]:
-    """What to read of a file: the contract's columns and, of changes, those of the envelope."""
-    tabular = TABULAR.get(manifest.envelope)
-    return [*contract.columns, *(tabular.columns if tabular and manifest.kind == "cdc" else ())]
-
-
-def _selected(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, manifest: Manifest, file: ManifestFile, index: int
-) -> str:
-    """SELECT of one part: its changes, or rows numbered by their place in the table."""
-    names = ", ".join(contract.names)
-    place = f"{quoted(file.name)} AS _file, {index} AS _file_index"
-    if manifest.kind == "cdc":
-        table, tabular = f"part_{index}", TABULAR[manifest.envelope]
-        check_changes(connection, tabular, table, file.name)
-        return (
-            f"SELECT {names}, {place}, _row, _op, _position, _sequence, _source_ms, _is_snapshot, "  # noqa: S608
-            f"NULL::VARCHAR[] AS _unchanged FROM ({changes_sql(tabular, contract, table)})"
-        )
-    position, before = manifest.extracted_micros, 0
-    if is_snapshot(manifest):
-        position, before = log_range(manifest).to, AFTER_ALL_CHANGES
-    return (
-        f"SELECT {names}, {place}, rowid + 1 AS _row, 'u' AS _op, {position}::BIGINT AS _position, "  # noqa: S608
-        f"rowid + 1 + {before} AS _sequence, NULL::BIGINT AS _source_ms, false AS _is_snapshot, "
-        f"NULL::VARCHAR[] AS _unchanged FROM part_{index}"
-    )
-
-
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name of ours
     return int(found[0]) if found else 0
@@ -208,7 +173,7 @@ def _read_csv(
     has_quotes = contract.source is None or contract.source.layout.quote == "double"
     header = declared or _csv_header(path, file, manifest, has_quotes=has_quotes)
     _check_line_ends(path, file)
-    wanted = _columns(contract, manifest)
+    wanted = read_columns(contract, manifest)
     warnings = _compare_header(header, wanted, file)
     by_native = {column.source_name: column.name for column in contract.columns}
     # Columns by position, after the header has said which position is which: DuckDB never looks at the names.
@@ -232,7 +197,7 @@ def _read_csv(
         line = re.search(r"\bLine: ([0-9]+)", told)
         row = int(line[1]) - 1 if line and int(line[1]) > 1 else None
         raise RefusedExtractError("csv_malformed", advice, file=file.name, row=row) from error
-    sql = _selected(connection, contract, manifest, file, index)
+    sql = selected(connection, contract, manifest, file, index)
     return Part(sql, _count(connection, f"part_{index}"), warnings)
 
 
@@ -297,7 +262,7 @@ def _read_lines(
     contract: Contract,
     manifest: Manifest,
 ) -> Part:
-    marks = _columns(contract, manifest)[len(contract.columns) :]
+    marks = read_columns(contract, manifest)[len(contract.columns) :]
     reader = LineReader(path, file.name, contract, manifest, marks)
     _load(connection, index, reader.batches())
     by_file = "true"
@@ -312,7 +277,7 @@ def _read_lines(
         )
         by_file = f"_row IN (SELECT _row FROM part_{index} WHERE _change_sequence IS NULL)"  # noqa: S608
     else:
-        sql = _selected(connection, contract, manifest, file, index)
+        sql = selected(connection, contract, manifest, file, index)
     return Part(sql, reader.rows, tuple(sorted(reader.warnings)), by_file)
 
 
@@ -334,7 +299,7 @@ def _read_parquet(
     contract: Contract,
     manifest: Manifest,
 ) -> Part:
-    wanted = _columns(contract, manifest)
+    wanted = read_columns(contract, manifest)
     texts = ", ".join(f"{column.name} VARCHAR" for column in wanted)
     connection.execute(f"CREATE TABLE part_{index} ({texts})")
     try:
@@ -362,7 +327,7 @@ def _read_parquet(
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise RefusedExtractError("parquet_malformed", f"{error}; transfer the file again", file=file.name) from error
-    return Part(_selected(connection, contract, manifest, file, index), rows, warnings)
+    return Part(selected(connection, contract, manifest, file, index), rows, warnings)
 
 
 def _refuse_long_values(table: pa.Table, contract: Contract, file: ManifestFile) -> None:

@@ -21,7 +21,13 @@ ROW = dict(zip(SALES.names, sale().split(","), strict=True)) | {"promotion_id": 
 PROMOTIONS = CONTRACTS["crm", "promotions"]
 PARQUET = {"format": "parquet"}
 JSON = {"format": "jsonl"}
-CDC = {"kind": "cdc", "envelope": "debezium", "format": "jsonl"}
+CDC = {
+    "kind": "cdc",
+    "envelope": "debezium",
+    "format": "jsonl",
+    "position": {"from": "0", "to": "9"},
+    "initial_load": True,
+}
 NUMBERED = list(range(1, 6))
 
 
