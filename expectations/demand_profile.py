@@ -42,6 +42,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         none_of("lifecycle_outside_set", "A lifecycle state that nobody declared is treated by nobody."),
         none_of("fallback_outside_set", "Readers must be able to tell an item's own history from anything else."),
         none_of("sales_out_of_order", "A first sale after the last one is a fault of the dates."),
+        none_of("sold_without_value", "Sold without price or cost: class U, not C, till put right.", severity="warn"),
     ])  # fmt: skip
 
 
@@ -73,4 +74,7 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition, active_item
     it.outside_set("lifecycle_outside_set", "lifecycle_state", LIFECYCLE_STATES)
     it.outside_set("fallback_outside_set", "fallback_level", FALLBACK_LEVELS)
     it.count("sales_out_of_order", pc.greater(it.column("first_sale"), it.column("last_sale")))
+    classed = whole_region if scheme.class_level == "region" else ~whole_region
+    # NaN, an unknown cost, is not above zero either.
+    it.count("sold_without_value", classed & (it.floats("demand_units") > 0) & ~(it.floats(scheme.value.basis) > 0))
     return it.facts()

@@ -15,6 +15,7 @@ from expectations import (
     demand_forecast,
     demand_history,
     demand_profile,
+    feeds,
     intake,
     inventory_policy,
     lead_time_profile,
@@ -43,6 +44,7 @@ class Case:
     scheme: Scheme
     partition: Partition
     intake_summary: pd.DataFrame
+    feeds: pd.DataFrame
     active_items: pa.Array
     previous_exists: bool
 
@@ -93,10 +95,16 @@ class GateOutcome:
 
 STAGES: tuple[Stage, ...] = (
     Stage(
-        "intake", "demand_history",  # the feeds have no table: the verdict binds to what was made from them
+        "feeds", "demand_history",  # the feeds have no table: the verdict binds to what was made from them
+        lambda c: feeds.suite(),
+        lambda c: feeds.measure(c.feeds),
+        lambda c: 1, lambda c: 13,
+    ),
+    Stage(
+        "intake", "demand_history",
         lambda c: intake.suite(c.scheme),
         lambda c: intake.measure(c.intake_summary, scheme=c.scheme, partition=c.partition),
-        lambda c: 1, lambda c: 14,
+        lambda c: 1, lambda c: 16,
     ),
     Stage(
         "demand_history", "demand_history",
@@ -110,7 +118,7 @@ STAGES: tuple[Stage, ...] = (
         lambda c: demand_profile.measure(
             c.table("demand_profile"), scheme=c.scheme, partition=c.partition, active_items=c.active_items
         ),
-        lambda c: c.scheme.gates.min_items, lambda c: 23,
+        lambda c: c.scheme.gates.min_items, lambda c: 24,
     ),
     Stage(
         "segment_assignment", "segment_assignment",
@@ -172,6 +180,7 @@ def run_gates(
     run_id: str,
     content_hashes: Mapping[str, str],
     intake_summary: pd.DataFrame,
+    feeds: pd.DataFrame,
     active_items: frozenset[str] | pa.Array,
     previous_exists: bool,
 ) -> list[GateOutcome]:
@@ -184,6 +193,7 @@ def run_gates(
         run_id: the run that computed the candidate.
         content_hashes: content hash of each of `tables`; the verdicts are bound to them.
         intake_summary: one row per region, as described in `expectations.intake`.
+        feeds: one row per feed, as described in `strata.intake.standing`.
         active_items: item numbers that must have a profile and a class.
         previous_exists: a previous cycle's classes were an input of this candidate.
 
@@ -196,14 +206,15 @@ def run_gates(
     if unhashed := sorted({stage.table for stage in STAGES} & set(tables) - set(content_hashes)):
         raise ValueError(f"no content hash for tables {unhashed}: pass tables.TABLES[name].content_hash(table)")
     items = sorted(set(active_items.to_pylist() if isinstance(active_items, pa.Array) else active_items))
-    case = Case(tables, scheme, partition, intake_summary, pa.array(items, type=pa.string()), previous_exists)
+    case = Case(tables, scheme, partition, intake_summary, feeds, pa.array(items, type=pa.string()), previous_exists)
+    looked_at = {"feeds": feeds, "intake": intake_summary}
     definition = batch_definition()
     outcomes = []
     for stage in STAGES:
         verdict = judged(stage, case, definition)
         details: dict[str, Any] = {"failures": [failure.as_dict() for failure in verdict.failures]}
-        if stage.name == "intake":
-            details["summary_sha256"] = _sha256_frame(intake_summary)
+        if stage.name in looked_at:
+            details["summary_sha256"] = _sha256_frame(looked_at[stage.name])
         outcomes.append(
             GateOutcome(
                 stage.name, f"region={partition.region}", partition.region, partition.cycle, run_id, stage.table,

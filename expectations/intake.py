@@ -1,10 +1,11 @@
 """Gate of the feeds: is what arrived for this region enough, fresh enough and clean enough to decide on?
 
 Belongs here: rules over one summary row per region. Does not: accepting or refusing extracts (`strata.intake`).
-The frame has one row per region: `region, sales_rows, refused_rows, previous_month_rows, last_month_rows,
-held_extracts` and one column `days_since_last_extract_<feed>` per feed. `held_extracts` are accepted changes that wait
-for missing ones. `sales_rows` counts every sales row delivered for the last closed
-month, refused ones included; the two months are the last two closed ones; ages are at the cut-off.
+The frame has one row per region: `region, sales_rows, refused_rows, orphan_rows, unplaced_rows, previous_month_rows,
+last_month_rows, held_extracts` and one column `days_since_last_extract_<feed>` per feed. `held_extracts` are accepted
+changes that wait for missing ones. `sales_rows` counts every sales row delivered for the last closed month, refused
+ones included, `orphan_rows` those of unknown items; `unplaced_rows` name a location that no region has, so they may be
+any region's; the two months are the last two closed ones; ages are at the cut-off.
 """
 
 from typing import TYPE_CHECKING
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 AGE_PREFIX = "days_since_last_extract_"
-COUNTS = ("sales_rows", "refused_rows", "previous_month_rows", "last_month_rows", "held_extracts")
+COUNTS = (
+    "sales_rows", "refused_rows", "orphan_rows", "unplaced_rows", "previous_month_rows", "last_month_rows",
+    "held_extracts",
+)  # fmt: skip
 
 
 def suite(scheme: Scheme) -> "ExpectationSuite":
@@ -34,6 +38,8 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         held_out("refused_rows", "Refused rows are kept in quarantine; the rest may go on, and readers are told."),
         held_out("held_extracts", "Changes that wait for missing ones are kept out; the feed stands where it broke."),
         at_most("refused_share", gates.max_refused_share, gates.rationale),
+        held_out("orphan_rows", "Sales of unknown items are no demand until the item master knows them."),
+        at_most("unplaced_share", gates.max_refused_share, gates.rationale),
         at_least("last_month_rows", 1, "A closed month without a sale is a feed that stopped, not a market that did."),
         at_most("volume_drop", gates.max_volume_drop, gates.rationale),
         at_least("feeds", 1, "Without the age of any feed, staleness is unknown."),
@@ -55,7 +61,7 @@ def measure(summary: pd.DataFrame, *, scheme: Scheme, partition: Partition) -> F
     values["region_rows"] = len(rows)
     if len(rows) != 1:
         return Facts(0, 0, values, examples)
-    sales, refused, before, last, held = (_number(rows[name].iloc[0]) for name in COUNTS)
+    sales, refused, orphans, unplaced, before, last, held = (_number(rows[name].iloc[0]) for name in COUNTS)
     ages = {
         name.removeprefix(AGE_PREFIX): _number(rows[name].iloc[0])
         for name in rows.columns
@@ -74,6 +80,8 @@ def measure(summary: pd.DataFrame, *, scheme: Scheme, partition: Partition) -> F
         "refused_rows": refused,
         "held_extracts": held,
         "refused_share": None if refused is None or not sales else refused / sales,
+        "orphan_rows": orphans,
+        "unplaced_share": None if unplaced is None or not sales else unplaced / (unplaced + sales),
         "last_month_rows": last,
         "volume_drop": _drop(before, last),
         "feeds": len(ages),

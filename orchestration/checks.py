@@ -12,6 +12,7 @@ import pyarrow as pa
 from expectations.gate import STAGES, gate_table, run_gates
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
+from orchestration.standing import feed_standings
 from strata.conformed.decide import active_items
 from strata.conformed.history import intake_summary
 from strata.durable import read_parquet
@@ -27,13 +28,15 @@ def judge(workspace: Workspace, partition: Partition, run_id: str) -> pa.Table:
     view = workspace.view(partition, run_id)
     files = {name: workspace.input_file(name, partition, run_id) for name in JUDGED}
     tables = {name: read_parquet(file) for name, file in files.items()}
+    summary = intake_summary(view)
     outcomes = run_gates(
         tables,
         scheme=view.scheme,
         partition=partition,
         run_id=run_id,
         content_hashes={name: TABLES[name].content_hash(rows) for name, rows in tables.items()},
-        intake_summary=intake_summary(view),
+        intake_summary=summary,
+        feeds=feed_standings(workspace, view, summary),
         active_items=active_items(files["demand_history"]),
         previous_exists=workspace.previous_source(partition).kind != "none",
     )

@@ -111,6 +111,7 @@ def refusals(home: Home) -> list[dict[str, Any]]:
                 "folder": str(file.parent),
                 "extracted_at": taken,
                 "deliveries": len(record["deliveries"]),
+                "refused_at": datetime.fromisoformat(record["refused_at"]) if record.get("refused_at") else None,
             }
         )
     return found

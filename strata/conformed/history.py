@@ -121,3 +121,14 @@ def _age_days(batch: Mapping[str, Any], known: datetime) -> float | None:
             return None
         taken = min(last, known)
     return (known - taken).total_seconds() / 86400
+
+
+def locations(view: View) -> dict[str, str]:
+    """Region of every location that was known."""
+    tables: dict[str, Path | pa.Table] = {"location": view.snapshot.table("int_location_version")}
+    with engine(tables, known_at=view.known_at) as connection:
+        found = connection.execute(
+            "SELECT location_id, region FROM location WHERE known_from <= getvariable('known_at') "
+            "AND (known_to IS NULL OR known_to > getvariable('known_at'))"
+        )
+        return dict(found.fetchall())

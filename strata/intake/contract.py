@@ -132,19 +132,31 @@ class Column(BaseModel):
 
 
 class Thresholds(BaseModel):
-    """Share of refused rows from which a gate warns and from which it suspends, and limits of one extract."""
+    """What may be wrong with a feed before a gate says so, and limits of one extract.
+
+    A share of refused rows above `warn_refused_share` is a warning; above `quarantine_refused_share` (null: the same)
+    the verdict is quarantine: the rows are set aside, the rest stands, readers are told; above
+    `suspend_refused_share` whoever the feed touches is suspended. Refused rows are set aside however few they are.
+    `max_volume_drop` (a share) and `max_volume_rise` (a factor) bound a state against the one before, or sales of a
+    month against those of the month before; null does not judge.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     warn_refused_share: float = Field(ge=0, le=1)
+    quarantine_refused_share: float | None = Field(default=None, ge=0, le=1)
     suspend_refused_share: float = Field(ge=0, le=1)
+    max_volume_drop: float | None = Field(default=None, gt=0, le=1)
+    max_volume_rise: float | None = Field(default=None, gt=1)
     max_rows: int = Field(ge=1)
     future_tolerance_minutes: int = Field(ge=0)
     rationale: Rationale
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.warn_refused_share > self.suspend_refused_share:
-            raise ValueError("thresholds: warn_refused_share may not exceed suspend_refused_share")
+        shares = (self.warn_refused_share, self.quarantine_refused_share, self.suspend_refused_share)
+        given = [share for share in shares if share is not None]
+        if given != sorted(given):
+            raise ValueError("thresholds: warn_refused_share may not exceed quarantine, nor that suspend_refused_share")
         return self
 
 

@@ -256,7 +256,7 @@ def _land_one(
     try:
         batch = _accept(home, contract, delivery, accepted, now, staged)
     except RefusedExtractError as error:
-        return _refuse(home, contract, delivery, error.fault, staged)
+        return _refuse(home, contract, delivery, error.fault, staged, now)
     finally:
         shutil.rmtree(root)
     accepted.append(batch)
@@ -300,7 +300,14 @@ def _accept(
     return replace(batch, folder=target)
 
 
-def _refuse(home: Home, contract: Contract | None, delivery: _Delivery, fault: Fault, staged: Staged) -> LandedExtract:
+def _refuse(
+    home: Home,
+    contract: Contract | None,
+    delivery: _Delivery,
+    fault: Fault,
+    staged: Staged,
+    now: datetime | None,
+) -> LandedExtract:
     target = _place(home.quarantine, delivery)
     signature = delivery.signature()
     refusal = {
@@ -309,6 +316,7 @@ def _refuse(home: Home, contract: Contract | None, delivery: _Delivery, fault: F
         "manifest": delivery.manifest.as_json() if delivery.manifest else None,
         "contract_sha256": contract.sha256 if contract else None,
         "deliveries": [signature],
+        "refused_at": now.isoformat() if now else None,
     }
     write_bytes(staged.batch / MANIFEST_NAME, delivery.data)
     write_bytes(staged.batch / REFUSAL_NAME, _readable(refusal))
@@ -317,7 +325,8 @@ def _refuse(home: Home, contract: Contract | None, delivery: _Delivery, fault: F
         # Refused before with other files, or left by a landing that was killed: the record is brought up to date.
         earlier = target / REFUSAL_NAME
         if earlier.is_file():
-            refusal["deliveries"] = [*json.loads(earlier.read_bytes())["deliveries"], signature]
+            before = json.loads(earlier.read_bytes())
+            refusal |= {"deliveries": [*before["deliveries"], signature], "refused_at": before["refused_at"]}
         write_bytes(earlier, _readable(refusal))
     return LandedExtract(
         folder=delivery.folder,

@@ -75,6 +75,10 @@ EXTRACT_REASONS: dict[str, str] = {
 }
 # Delivered content is not what the manifest promised: the same manifest may come again with the right files.
 INTEGRITY_REASONS = frozenset({"file_missing", "not_a_regular_file", "bytes_differ", "sha256_differs"})
+# What the source sends is no longer what its contract says: what it sent before cannot stand in for it.
+SHAPE_REASONS = frozenset(
+    {"empty_extract", "column_missing", "column_duplicate", "schema_version_unknown", "wrong_type"}
+)
 
 
 @dataclass(frozen=True, slots=True)

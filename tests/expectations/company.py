@@ -63,6 +63,8 @@ def intake_summary() -> pd.DataFrame:
             "cycle": ["2026-07", "2026-07"],
             "sales_rows": [0, 24],
             "refused_rows": [9, 0],
+            "orphan_rows": [9, 0],
+            "unplaced_rows": [0, 0],
             "previous_month_rows": [0, 24],
             "last_month_rows": [0, 24],
             "held_extracts": [2, 0],
@@ -70,6 +72,17 @@ def intake_summary() -> pd.DataFrame:
             "days_since_last_extract_erp_items": [400.0, 3.0],
         }
     )
+
+
+def feeds() -> pd.DataFrame:
+    """Two feeds that keep their contracts."""
+    kept = {
+        "rows": 1000, "refused_rows": 0, "warn_share": 0.001, "quarantine_share": 0.005, "suspend_share": 0.02,
+        "age_hours": 12.0, "sla_hours": 30.0, "newest_rows": 100, "rows_before": 100, "max_volume_drop": 0.5,
+        "max_volume_rise": 5.0, "expiry": "2030-12-31", "is_expired": False, "refusal": None, "shape_changed": False,
+    }  # fmt: skip
+    increments = {"newest_rows": None, "rows_before": None, "max_volume_drop": None, "max_volume_rise": None}
+    return pd.DataFrame([{"feed": "erp/items", **kept}, {"feed": "wms/stock_snapshots", **kept, **increments}])
 
 
 def conformed(name: str, rows: list[dict[str, Any]]) -> pa.Table:

@@ -35,6 +35,7 @@ def case(*, previous_exists: bool = True) -> Case:
         company.scheme(),
         company.PARTITION,
         company.intake_summary(),
+        company.feeds(),
         pa.array(company.ITEMS, type=pa.string()),
         previous_exists,
     )
@@ -112,6 +113,18 @@ def summary(column: str, value: Any) -> Change:
     return change
 
 
+def feed(**values: Any) -> Change:
+    """Other figures of the first feed."""
+
+    def change(case: Case) -> Case:
+        frame = case.feeds.astype(object).copy()
+        for column, value in values.items():
+            frame.loc[0, column] = value
+        return replace(case, feeds=frame)
+
+    return change
+
+
 def _joined(table: pa.Table, again: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(
         [*table.to_pylist(), *again.to_pylist()], schema=pa.schema([(f.name, f.type) for f in table.schema])
@@ -159,6 +172,21 @@ ASSIGNMENT = "segment_assignment"
 PATH = {"from_segment": "AX", "to_segment": "AY"}
 ACCEPTED = {"line": "accepted", "bucket": "week"}
 SPOILED: dict[str, dict[str, Spoil]] = {
+    "feeds": {
+        "facts_measured": Spoil(lambda case: replace(case, feeds=case.feeds.drop(columns="rows"))),
+        "missing_columns": Spoil(lambda case: replace(case, feeds=case.feeds.drop(columns="rows"))),
+        "feeds": Spoil(lambda case: replace(case, feeds=case.feeds.iloc[:0])),
+        "refused_rows": Spoil(feed(refused_rows=-1)),
+        "over_suspend_share": Spoil(feed(refused_rows=21)),
+        "over_quarantine_share": Spoil(feed(refused_rows=20), "quarantine"),
+        "over_warn_share": Spoil(feed(refused_rows=5), "warn"),
+        "shape_changed": Spoil(feed(refusal="column_missing", shape_changed=True)),
+        "refused_extracts": Spoil(feed(refusal="gzip_damaged"), "warn"),
+        "volume_changed": Spoil(feed(newest_rows=40)),
+        "grants_expired": Spoil(feed(is_expired=True)),
+        "past_sla": Spoil(feed(age_hours=30.5), "warn"),
+        "never_accepted": Spoil(feed(age_hours=None, refusal="gzip_damaged"), "warn"),
+    },
     "intake": {
         "facts_measured": Spoil(_without_sales),
         "missing_columns": Spoil(_without_sales),
@@ -168,10 +196,12 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "refused_rows": Spoil(summary("refused_rows", 1), "quarantine"),
         "held_extracts": Spoil(summary("held_extracts", 1), "quarantine"),
         "refused_share": Spoil(summary("refused_rows", 2)),
+        "orphan_rows": Spoil(summary("orphan_rows", 1), "quarantine"),
+        "unplaced_share": Spoil(summary("unplaced_rows", 2)),
         "last_month_rows": Spoil(lambda case: summary("previous_month_rows", 0)(summary("last_month_rows", 0)(case))),
         "volume_drop": Spoil(summary("last_month_rows", 9)),
         "feeds": Spoil(
-            lambda case: replace(case, intake_summary=case.intake_summary.iloc[:, :7])
+            lambda case: replace(case, intake_summary=case.intake_summary.iloc[:, :9])
         ),
         "feeds_without_age": Spoil(summary(AGE, None)),
         "youngest_feed_days": Spoil(summary(AGE, -1.0)),
@@ -192,6 +222,7 @@ SPOILED: dict[str, dict[str, Spoil]] = {
     },
     "demand_profile": _of_every_table("demand_profile") | {
         "rows_with_demand": Spoil(every("demand_profile", "demand_periods", 0)),
+        "sold_without_value": Spoil(at("demand_profile", {"location_id": "*"}, revenue=Decimal(0)), "warn"),
         "unprofiled_items": Spoil(drop_where("demand_profile", sku_id="00003", location_id="*")),
         "wrong_buckets": Spoil(at("demand_profile", {"location_id": "*"}, bucket="week")),
         "negative_counts": Spoil(row("demand_profile", 0, periods_censored=-1)),

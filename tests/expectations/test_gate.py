@@ -28,6 +28,7 @@ def _run(valid: Case, **changes: Any) -> dict[str, GateOutcome]:
         "run_id": "run-1",
         "content_hashes": HASHES,
         "intake_summary": valid.intake_summary,
+        "feeds": valid.feeds,
         "active_items": frozenset(valid.active_items.to_pylist()),
         "previous_exists": valid.previous_exists,
         **changes,
@@ -50,7 +51,7 @@ def test_a_valid_candidate_passes_all_gates_bound_to_its_content(definition: Any
             "2026-07",
             "run-1",
         )
-        assert outcome.table == ("demand_history" if name == "intake" else name)
+        assert outcome.table == ("demand_history" if name in ("feeds", "intake") else name)
 
 
 def test_outcomes_have_exactly_the_fields_of_gate_records(definition: Any) -> None:

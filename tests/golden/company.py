@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 ITEMS = ["I1", "I2", "I3", "I4", "I5", "I6"]
@@ -150,6 +151,14 @@ MASTER: dict[tuple[str, str], tuple[str, list[str]]] = {
         ["PR1,I2,A1,2026-03-09,2026-03-15,leaflet"],
     ),
 }  # fmt: skip
+
+
+def write_contracts(source: Path, target: Path) -> None:
+    """The shipped contracts, but that this company sends its master data once: no feed promises to be young."""
+    for file in source.glob("*/*.yml"):
+        text = re.sub(r"(?m)^refresh_sla_hours: .*$", "refresh_sla_hours: 8784", file.read_text(encoding="utf-8"))
+        (target / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (target / file.parent.name / file.name).write_text(text, encoding="utf-8")
 
 
 def _write(landing: Path, system: str, feed: str, extract_id: str, extracted_at: str, initial: bool, text: str) -> None:

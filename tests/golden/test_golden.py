@@ -47,7 +47,7 @@ class Golden:
 
 def make_home(root: Path) -> Home:
     shutil.copytree(HERE / "config", root / "config")
-    shutil.copytree(Home(root / "none").config / "feeds", root / "config" / "feeds")
+    company.write_contracts(Home(root / "none").config / "feeds", root / "config" / "feeds")
     home = Home(root)
     pipeline.initialise(home, profile="trial")
     return home

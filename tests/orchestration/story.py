@@ -90,7 +90,7 @@ def live(root: Path) -> Story:
 def make_home(root: Path, profile: str = "trial") -> Home:
     """An initialised home of the golden company; nothing is dropped yet."""
     shutil.copytree(HERE / "config", root / "config")
-    shutil.copytree(Home(root / "none").config / "feeds", root / "config" / "feeds")
+    company.write_contracts(Home(root / "none").config / "feeds", root / "config" / "feeds")
     return initialise(root, profile)
 
 

@@ -16,7 +16,8 @@ item as (
     select
         i.sku_id,
         i.base_unit,
-        i.standard_cost,
+        -- a cost of zero is a cost that nobody entered: unknown, so that its margin is unknown too
+        case when i.standard_cost > 0 then i.standard_cost end as standard_cost,
         i.currency as cost_currency,
         (
             select min(e.name)
