@@ -1,7 +1,6 @@
 """`strata import`: any demand panel as this home's company."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +18,14 @@ def import_(
 ) -> None:
     """Turn a demand panel into landing extracts, and this home's regions, calendar and scheme."""
     from orchestration.pipeline import initialise
+    from strata.governance.store import GovernanceStore
     from strata.panel.importing import import_panel
     from strata.panel.mapping import load_map
 
     home: Home = context.obj
     panel = load_map(map_)
     progress(f"read {file}")
-    report = import_panel(home, file, panel, now=datetime.now(UTC))
+    report = import_panel(home, file, panel, now=GovernanceStore(home).now())
     initialise(home, profile="trial")
     end_progress()
     if json:

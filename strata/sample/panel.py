@@ -5,7 +5,7 @@ panels (`strata.panel.reading`), importing one as a company of its own (`strata 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,7 +60,7 @@ def read_demand(path: Path) -> Demand:
     panel = sample_map(_columns(path))
     with (
         TemporaryDirectory(prefix="strata-panel-") as work,
-        read_panel(path, panel, Path(work), sales=sales, items=items, today=datetime.now(UTC).date()) as data,
+        read_panel(path, panel, Path(work), sales=sales, items=items, today=date.max) as data,
     ):
         for file, row, column, reason, value in first_refused(data.connection):
             raise PanelError(f"{path.with_name(file)}, row {row}, column {column}: {value!r} is refused ({reason})")
