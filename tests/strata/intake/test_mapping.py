@@ -1,12 +1,15 @@
 """Mappings: what they may say, what contract and mapping make together, and that no row gets lost on the way."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from strata.home import REPOSITORY
+from strata.intake.batches import feed_batches
 from strata.intake.contract import load_contract, load_contracts
 from strata.intake.mapping import load_mapping
 from tests.strata.intake.natives import contracts, home, land_tables, record, refused, rows, table
@@ -248,6 +251,69 @@ def test_an_extract_that_the_mapping_cannot_read_is_refused_whole(
     landed = land_tables(made, "erp/suppliers", tables)
     assert (landed.outcome, set(landed.reasons)) == ("refused", {reason})
     assert words in (landed.advice or "")
+
+
+def test_changes_of_one_table_are_mapped_and_those_of_several_refused(tmp_path: Path) -> None:
+    source = {
+        "from": "S",
+        "where": "KIND = 'V'",
+        "where_why": WHY,
+        "fields": ["KIND"],
+        "columns": {"supplier_id": "NR", "supplier_name": "NAME", "country": {"native": "LAND", "values": {"D": "DE"}}},
+    }
+    mapping = suppliers()
+    mapping["feeds"]["erp/suppliers"]["sources"] = [source]
+    made = home(tmp_path, mapping)
+
+    def event(op: str, lsn: int, key: str, **row: str) -> str:
+        content = {"NR": key, "NAME": "n", "LAND": "D", "KIND": "V"} | row
+        after, before = (None, {"NR": key}) if op == "d" else (content, None)
+        stamp = {"lsn": lsn, "ts_ms": 1700000000000 + lsn}
+        return json.dumps({"op": op, "before": before, "after": after, "source": stamp, "ts_ms": 1}) + "\n"
+
+    events = [
+        event("c", 1, "1", NAME="one"),
+        event("c", 2, "2"),
+        event("c", 3, "3", LAND="F"),
+        event("u", 4, "1", NAME="uno"),
+        # No longer a supplier: the row ends here.
+        event("u", 5, "2", KIND="K"),
+        event("d", 6, "3"),
+    ]
+    landed = land_tables(
+        made,
+        "erp/suppliers",
+        {"S": "".join(events)},
+        kind="cdc",
+        envelope="debezium",
+        format="jsonl",
+        position={"from": "0", "to": "6"},
+        initial_load=True,
+    )
+    assert landed.outcome in ("accepted", "held"), landed.advice
+    (batch,) = feed_batches(made, "erp", "suppliers")
+    found = pq.read_table(batch.rows_file).to_pylist()
+    assert [(r["supplier_id"], r["_op"], r["country"], r["_refusal_reason"]) for r in found] == [
+        ("1", "u", "DE", None),
+        ("2", "u", "DE", None),
+        ("3", "u", "F", "unmapped_code"),
+        ("1", "u", "DE", None),
+        ("2", "d", "DE", None),
+        ("3", "d", None, None),
+    ]
+    source["joins"] = [{"table": "T", "on": ["NR"]}]
+    (made.config / "mappings" / "mine.yml").write_text(yaml.safe_dump(mapping), encoding="utf-8")
+    refusal = land_tables(
+        made,
+        "erp/suppliers",
+        {"S": events[0]},
+        extract_id="x2",
+        kind="cdc",
+        envelope="debezium",
+        format="jsonl",
+        position={"from": "6", "to": "7"},
+    )
+    assert set(refusal.reasons) == {"mapping_needs_full"}
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "config" / "mappings").glob("*.yml")), ids=lambda path: path.stem)
