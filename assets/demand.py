@@ -46,8 +46,9 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         partitions_def=grid.region_cycle,
     )
     def demand_profile(context: dg.AssetExecutionContext, workspace: Workspace, demand_history: Path) -> pa.Table:
-        """Level, variability, interval and lifecycle of every item and item-location, closed uncensored periods."""
+        """Level, variability, interval and lifecycle of every item and item-location; below own history, its rung."""
         view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
-        return profile.demand_profile(view, demand_history)
+        # Not an input: the classes before rest on a profile themselves, and Dagster knows no circle over cycles.
+        return profile.demand_profile(view, demand_history, workspace.previous_classes(view.partition))
 
     return [demand_history, demand_profile]

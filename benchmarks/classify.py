@@ -54,6 +54,8 @@ def strata(units: np.ndarray, price: np.ndarray) -> pd.DataFrame:
     )
     rows["sku_id"] = [f"S{index:07d}" for index in range(items)]
     rows["location_id"] = "*"
+    rows[["fallback_level", "fallback_reason", "fallback_valid_until_cycle"]] = ["own", None, None]
+    rows[["expected_cv", "expected_value"]] = np.nan
     rows["revenue"] = units[:, -12:].sum(axis=1) * price
     overrides = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])
     previous = None

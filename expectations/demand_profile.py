@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from expectations.measure import TOLERANCE, Facts, Measure, absent, text_equals
 from expectations.rule import at_least, build, none_of, table_rules
+from strata.demand.fallback import LEVELS, OWN
 from strata.partition import Partition
 from strata.scheme.model import DEMAND_CLASSES, Scheme
 from strata.tables import DEMAND_PROFILE
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 LIFECYCLE_STATES = ("intro", "growth", "mature", "decline", "eol", "dead")
-FALLBACK_LEVELS = ("own", "none")
 NOT_NEGATIVE = ("mean_units_period", "cv", "cv_deseasonalised", "cv2_nonzero", "recent_ratio")
 PERIOD_COUNTS = ("periods_observed", "periods_censored", "demand_periods", "order_lines")
 
@@ -41,6 +41,8 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         none_of("demand_class_outside_set", "A demand class without a forecast method gets no forecast."),
         none_of("lifecycle_outside_set", "A lifecycle state that nobody declared is treated by nobody."),
         none_of("fallback_outside_set", "Readers must be able to tell an item's own history from anything else."),
+        none_of("fallback_without_reason", "What does not rest on own history must say why."),
+        none_of("expired_fallback", "A rung that has expired may not decide."),
         none_of("sales_out_of_order", "A first sale after the last one is a fault of the dates."),
         none_of("sold_without_value", "Sold without price or cost: class U, not C, till put right.", severity="warn"),
     ])  # fmt: skip
@@ -72,7 +74,13 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition, active_item
     it.outside_range("confidence_outside_0_1", ("confidence",), 0, 1 + TOLERANCE)
     it.outside_set("demand_class_outside_set", "demand_class", DEMAND_CLASSES)
     it.outside_set("lifecycle_outside_set", "lifecycle_state", LIFECYCLE_STATES)
-    it.outside_set("fallback_outside_set", "fallback_level", FALLBACK_LEVELS)
+    it.outside_set("fallback_outside_set", "fallback_level", LEVELS)
+    borrowed = ~text_equals(it.column("fallback_level"), OWN)
+    it.count(
+        "fallback_without_reason", borrowed & it.column("fallback_reason").is_null().to_numpy(zero_copy_only=False)
+    )
+    until = it.column("fallback_valid_until_cycle")
+    it.count("expired_fallback", pc.less(until, partition.cycle))
     it.count("sales_out_of_order", pc.greater(it.column("first_sale"), it.column("last_sale")))
     classed = whole_region if scheme.class_level == "region" else ~whole_region
     # NaN, an unknown cost, is not above zero either.

@@ -118,7 +118,7 @@ STAGES: tuple[Stage, ...] = (
         lambda c: demand_profile.measure(
             c.table("demand_profile"), scheme=c.scheme, partition=c.partition, active_items=c.active_items
         ),
-        lambda c: c.scheme.gates.min_items, lambda c: 24,
+        lambda c: c.scheme.gates.min_items, lambda c: 26,
     ),
     Stage(
         "segment_assignment", "segment_assignment",

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from expectations.demand_profile import LIFECYCLE_STATES
 from expectations.measure import TOLERANCE, Facts, Measure, absent, repeated, text_equals
 from expectations.rule import at_least, at_most, build, none_of, table_rules, within
+from strata.demand.fallback import OWN
 from strata.partition import Partition
 from strata.scheme.model import DEMAND_CLASSES, VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
 from strata.tables import SEGMENT_ASSIGNMENT
@@ -36,7 +37,7 @@ def suite(scheme: Scheme, *, previous_exists: bool) -> "ExpectationSuite":
         at_least("active_items", gates.min_items, gates.rationale),
         none_of("unassigned_items", "Every active item has a class, or it has no policy and no stock."),
         none_of("items_assigned_twice", "An item with two classes gets two policies."),
-        none_of("inactive_items", "An assigned item that is not active harms no other decision.", severity="warn"),
+        none_of("inactive_items", "An item without demand or lender has no class; it harms nobody.", severity="warn"),
         none_of("wrong_level", "The scheme classes either the region or its locations; both count items twice."),
         none_of("value_class_outside_set", "A value class that the scheme does not know has no policy."),
         none_of("variability_class_outside_set", "A variability class that the scheme does not know has no policy."),
@@ -62,7 +63,8 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition, active_item
     it.number("active_items", len(active_items))
     it.number("unassigned_items", len(unassigned), unassigned)
     it.count("items_assigned_twice", repeated(it.rows, ["sku_id"] if of_region else ["sku_id", "location_id"]))
-    it.count("inactive_items", pc.invert(pc.is_in(it.column("sku_id"), value_set=active_items)))
+    inactive = pc.invert(pc.is_in(it.column("sku_id"), value_set=active_items)).to_numpy(zero_copy_only=False)
+    it.count("inactive_items", inactive & text_equals(it.column("fallback_level"), OWN))
     whole_region = text_equals(it.column("location_id"), "*")
     it.count("wrong_level", ~whole_region if of_region else whole_region)
     it.outside_set("value_class_outside_set", "value_class", VALUE_CLASSES)

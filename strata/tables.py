@@ -133,6 +133,22 @@ _STAMP = (
     ),
     _c("scheme_version", "text", "Version of the scheme that decided."),
 )
+_FALLBACK_LEVEL = _c(
+    "fallback_level",
+    "text",
+    "What the class rests on: own, predecessor, like_item, family_region, last_class or default.",
+)
+_FALLBACK_REASON = _n("fallback_reason", "text", "Why not own history, and why none of the rungs above.")
+_FALLBACK_UNTIL = _n(
+    "fallback_valid_until_cycle",
+    "text",
+    "Last cycle in which this rung may be used if nothing more is observed; null where it does not expire.",
+)
+_CONFIDENCE = _c(
+    "confidence",
+    "float",
+    "0 to 1. own: observed periods / window periods; else how often such a rung gave the segment earned later.",
+)
 _REASON = _c("decision_reason", "text", "Why the row says what it says.")
 _SUSPENSION = (
     _c("is_suspended", "bool", "True: last good row, kept because the newer candidate failed a gate."),
@@ -202,6 +218,7 @@ DEMAND_PROFILE = _table(
         _c("bucket", "text", "Period length of this row."),
         _c("periods_observed", "int", "Closed, uncensored periods since launch within the window."),
         _c("periods_censored", "int", "Closed periods left out because stock was out."),
+        _c("periods_unreported", "int", "Closed periods left out because the place had stopped reporting."),
         _c("demand_periods", "int", "Observed periods with demand above zero."),
         _n("mean_units_period", "float", "Mean demand per observed period, base units."),
         _n("cv", "float", "Sample standard deviation of demand per period / its mean, zero periods included."),
@@ -222,9 +239,12 @@ DEMAND_PROFILE = _table(
         _n("shift_z", "float", "Level-shift statistic of the recent periods against those before."),
         _c("is_true_shift", "bool", "The level-shift test fired with the scheme's bounds."),
         _c("lifecycle_state", "text", "intro, growth, mature, decline, eol or dead."),
-        _c("fallback_level", "text", "Where the profile comes from: own, or none where nothing was sold."),
-        _n("fallback_reason", "text", "Why not from own history."),
-        _c("confidence", "float", "Observed periods / window periods, 0 to 1."),
+        _FALLBACK_LEVEL, _FALLBACK_REASON,
+        _n("fallback_source", "text", "Who lends: an item (and how many more), a family, a segment."),
+        _CONFIDENCE, _FALLBACK_UNTIL,
+        _n("expected_units_period", "float", "Demand per period to plan with: own, or blended with what is lent."),
+        _n("expected_cv", "float", "Coefficient of variation to class by: own, or the lender's; null on default."),
+        _n("expected_value", "float", "Value (on the scheme's basis) that the item is expected to have in the window."),
     ),
     decided=False, scope="partition",
 )  # fmt: skip
@@ -249,6 +269,7 @@ SEGMENT_ASSIGNMENT = _table(
         _n("override_id", "text", "Override in force, if any."),
         _c("as_known_at", "timestamp", "Cut-off: nothing learned later is in the row."),
         _c("revenue", "decimal", "Revenue over the value window."),
+        _FALLBACK_LEVEL, _FALLBACK_REASON, _CONFIDENCE, _FALLBACK_UNTIL,
     ),
     decided=True, scope="partition",
 )  # fmt: skip
@@ -274,8 +295,8 @@ DEMAND_FORECAST = _table(
             for name, level in zip(QUANTILE_COLUMNS, _QUANTILES, strict=True)
         ),
         _c("error_sd_units", "float", "Standard deviation of the one-period forecast error, base units."),
-        _c("method", "text", "ses, seasonal_naive, sba, tsb, mean_rate or zero."),
-        _c("forecast_level", "text", "item: the series itself."),
+        _c("method", "text", "ses, seasonal_naive, sba, tsb, mean_rate, zero, or lent_rate below own history."),
+        _c("forecast_level", "text", "item: the series itself; else the rung of the ladder that lends its mean."),
     ),
     decided=True, scope="partition",
 )  # fmt: skip

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from strata.classify.hysteresis import Decision, hold_classes
-from strata.classify.value import ValueClasses, value_classes
+from strata.classify.value import ValueClasses, placed_classes, value_classes
 from strata.classify.variability import variability_classes
 from strata.partition import Partition
-from strata.scheme.model import VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
+from strata.scheme.model import RUNGS, VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
 from strata.tables import SEGMENT_ASSIGNMENT
 
 KEY = ["sku_id", "location_id"]
+OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
+FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
@@ -40,6 +42,10 @@ def assign(
     before; the dead band is `value_band` in share points and `variability_band` times the cut. An item whose
     level-shift test fired has no dead band (`moved_shift`).
 
+    An item below its own history (`fallback_level`) is placed in the ranking by its expected value and moves nobody;
+    its variability is the expected one. On the rung `last_class` it keeps the class before. On `default` its
+    variability is `U`, and its value class rests on what the scheme's `fallback.default` says.
+
     Args:
         profile: rows of `demand_profile` at the scheme's class level.
         previous: effective classes before: sku_id, location_id, value_class, variability_class, segment; None in the
@@ -52,7 +58,7 @@ def assign(
 
     Returns:
         One row per profile row with the columns of `segment_assignment`, in the profile's order. `decision_reason` is
-        `value:<reason>;variability:<reason>` and, where one applies, `;override:<override_id>`.
+        `value:<reason>;variability:<reason>` and, where they apply, `;fallback:<rung>` and `;override:<override_id>`.
 
     Raises:
         ValueError: a key stands twice, a column is missing, an override names an unknown class, or the cut-off has no
@@ -60,7 +66,8 @@ def assign(
     """
     if cutoff.tzinfo is None:
         raise ValueError(f"cutoff {cutoff} has no time zone: pass the instant that the calendar gives")
-    _check_keys(profile, "profile", [*KEY, scheme.value.basis, scheme.variability.basis, "is_true_shift"])
+    measures = [scheme.value.basis, scheme.variability.basis, "is_true_shift", "expected_cv", "expected_value"]
+    _check_keys(profile, "profile", [*KEY, *measures, *FALLBACK])
     _check_keys(overrides, "overrides", [*KEY, "override_id", "value_class", "variability_class"])
     ranked = _ranked(profile, scheme)
     before = _aligned(previous, profile, ["value_class", "variability_class", "segment"], "previous")
@@ -88,9 +95,10 @@ def assign(
             "override_id": override["override_id"],
             "as_known_at": pd.Timestamp(cutoff).tz_convert("UTC"),
             "revenue": profile["revenue"].to_numpy(),
+            **{name: profile[name].to_numpy() for name in FALLBACK},
             "valid_for_cycle": partition.cycle,
             "scheme_version": scheme.version,
-            "decision_reason": _reasons(value, variability, override["override_id"]),
+            "decision_reason": _reasons(value, variability, profile, override["override_id"]),
             "is_suspended": False,
             "suspended_since": np.full(len(profile), None, dtype=object),
             "suspension_reason": np.full(len(profile), None, dtype=object),
@@ -100,17 +108,30 @@ def assign(
 
 
 def _ranked(profile: pd.DataFrame, scheme: Scheme) -> ValueClasses:
-    """Value classes, one ranking per location (one in all where the class level is the region)."""
-    value = floats(profile[scheme.value.basis])
+    """Value classes, one ranking per location (one in all where the class level is the region).
+
+    Ranked are the items of own history, by what they earned; the others are placed by what they are expected to.
+    """
+    level = profile["fallback_level"].to_numpy(dtype=object)
+    is_ranked = (level == OWN) | ((level == DEFAULT) & (scheme.fallback.default == "observed_total"))
+    value = np.where(is_ranked, floats(profile[scheme.value.basis]), floats(profile["expected_value"]))
+    value[level == LAST_CLASS] = np.nan  # its class is held, not computed
     sku_id = profile["sku_id"].to_numpy(dtype=object)
     cuts: dict[str, float] = dict(scheme.value.cuts.items())
     locations, group = np.unique(profile["location_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
     value_class = np.full(len(profile), "U", dtype="<U1")
     cumulative, before = np.full(len(profile), np.nan), np.full(len(profile), np.nan)
     for location in range(len(locations)):  # a ranking sums within one location: one step per location, not item
-        rows = np.flatnonzero(group == location)
+        here = group == location
+        rows, placed = np.flatnonzero(here & is_ranked), np.flatnonzero(here & ~is_ranked)
+        if not (value[rows] > 0).any():  # nobody has a history yet: the expectations are ranked among themselves
+            rows, placed = np.flatnonzero(here), placed[:0]
         part = value_classes(value[rows], sku_id[rows], cuts=cuts)
         value_class[rows], cumulative[rows], before[rows] = part.value_class, part.cumulative_share, part.share_before
+        if len(placed):
+            part = placed_classes(value[placed], value[rows], cuts=cuts)
+            value_class[placed], cumulative[placed] = part.value_class, part.cumulative_share
+            before[placed] = part.share_before
     return ValueClasses(value_class, cumulative, before)
 
 
@@ -125,15 +146,19 @@ def _held_value(ranked: ValueClasses, before: dict[str, Objects], profile: pd.Da
         classes=VALUE_CLASSES[:-1],
         width=np.full(len(cuts), scheme.hysteresis.value_band),
     )
-    return Decision(decision.held, np.where(decision.reason == "undefined", "no_value", decision.reason))
+    decision = Decision(decision.held, np.where(decision.reason == "undefined", "no_value", decision.reason))
+    return _last_class(decision, before["value_class"], profile)
 
 
 def _held_variability(before: dict[str, Objects], profile: pd.DataFrame, scheme: Scheme) -> Decision:
+    is_own = profile["fallback_level"].to_numpy(dtype=object) == OWN
     observed = profile["periods_observed"].to_numpy(dtype=np.int64)
-    metric = floats(profile[scheme.variability.basis])
+    # What is lent rests on the lender's periods, of which there are enough.
+    observed = np.where(is_own, observed, scheme.variability.min_periods)
+    metric = np.where(is_own, floats(profile[scheme.variability.basis]), floats(profile["expected_cv"]))
     proposed = variability_classes(metric, observed, variability=scheme.variability)
     cuts = (scheme.variability.cuts["X"], scheme.variability.cuts["Y"])
-    return _hold(
+    decision = _hold(
         proposed,
         before["variability_class"],
         metric,
@@ -142,6 +167,14 @@ def _held_variability(before: dict[str, Objects], profile: pd.DataFrame, scheme:
         classes=VARIABILITY_CLASSES[:-1],
         width=scheme.hysteresis.variability_band * np.array(cuts),
     )
+    return _last_class(decision, before["variability_class"], profile)
+
+
+def _last_class(decision: Decision, before: Objects, profile: pd.DataFrame) -> Decision:
+    """The decision, but for items on the rung `last_class`, which keep the class before."""
+    kept = (profile["fallback_level"].to_numpy(dtype=object) == LAST_CLASS) & ~pd.isna(before)
+    held = np.where(kept, before, decision.held.astype(object)).astype(np.str_)
+    return Decision(held, np.where(kept, LAST_CLASS, decision.reason))
 
 
 def _hold(
@@ -200,8 +233,10 @@ def _joined(value: Objects, variability: Objects) -> Objects:
     return joined
 
 
-def _reasons(value: Decision, variability: Decision, override_id: Objects) -> Objects:
+def _reasons(value: Decision, variability: Decision, profile: pd.DataFrame, override_id: Objects) -> Objects:
     text: Any = "value:" + value.reason.astype(object) + ";variability:" + variability.reason.astype(object)
+    level = profile["fallback_level"].to_numpy(dtype=object)
+    text = text + np.where(np.isin(level, RUNGS), ";fallback:" + level, "")
     reasons: Objects = text + np.where(pd.isna(override_id), "", ";override:" + override_id.astype(str).astype(object))
     return reasons
 

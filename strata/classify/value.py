@@ -77,3 +77,37 @@ def value_classes(
     value_class[order] = classes[np.searchsorted(bounds, before, side="right")]
     cumulative_share[order], share_before[order] = share_with, before
     return ValueClasses(value_class=value_class, cumulative_share=cumulative_share, share_before=share_before)
+
+
+def placed_classes(
+    value: npt.NDArray[np.float64], ranked: npt.NDArray[np.float64], *, cuts: Mapping[str, float]
+) -> ValueClasses:
+    """Class items by where their expected value would stand in a ranking, without changing the ranking.
+
+    The share before an item is the share of the ranked items of larger value; so a guess never moves another item.
+
+    Args:
+        value: expected value per item; NaN or not positive gives `U`.
+        ranked: values of the ranked items, with at least one above zero.
+        cuts: as for `value_classes`.
+
+    Raises:
+        ValueError: no ranked item has a value.
+
+    Examples:
+        >>> placed = placed_classes(np.array([500.0, 35.0, np.nan]), np.array([600.0, 300.0, 60.0, 40.0]),
+        ...                         cuts={"A": 0.80, "B": 0.95})
+        >>> "".join(placed.value_class), placed.share_before.tolist()[:2]
+        ('ACU', [0.6, 1.0])
+    """
+    positive = np.sort(ranked[np.isfinite(ranked) & (ranked > 0)])[::-1]
+    if not len(positive):
+        raise ValueError("ranked: no item has a value, so there is no ranking to be placed in")
+    running = np.concatenate([[0.0], np.cumsum(positive)])
+    known = np.isfinite(value) & (value > 0)
+    larger = running[np.searchsorted(-positive, -np.where(known, value, 0.0), side="left")]
+    before = np.where(known, np.round(larger / running[-1], SHARE_DECIMALS), np.nan)
+    share = np.where(known, np.minimum((larger + value) / running[-1], 1.0), np.nan)
+    classes, bounds = np.array([*cuts, "C"]), np.array([*cuts.values()])
+    named = classes[np.searchsorted(bounds, np.where(known, before, 1.0), side="right")]
+    return ValueClasses(np.where(known, named, UNVALUED), cumulative_share=share, share_before=before)

@@ -54,13 +54,14 @@ def segment_migration(view: View, assignment: Path, profile: Path, previous: pa.
 
 
 def demand_forecast(view: View, history: Path, profile: Path) -> pa.Table:
-    """`demand_forecast` of a partition: every item-location that ever sold, in planning buckets."""
+    """`demand_forecast` of a partition: every item-location that sold or replaces one that did, in planning buckets."""
     buckets = view.scheme.buckets
     data = panel(view, history, level="location", bucket=buckets.planning, length=buckets.planning_periods)
     if not len(data.keys):
         return DEMAND_FORECAST.empty()
     traits = _frame(
-        "select sku_id, location_id, demand_class, lifecycle_state, seasonal_strength from demand_profile",
+        "select sku_id, location_id, demand_class, lifecycle_state, seasonal_strength, fallback_level, "
+        "expected_units_period, expected_cv from demand_profile",
         {"demand_profile": profile},
     )
     keys = data.keys[["sku_id", "location_id"]].merge(
@@ -68,7 +69,7 @@ def demand_forecast(view: View, history: Path, profile: Path) -> pa.Table:
     )
     rows = forecast(
         data.units,
-        data.censored,
+        data.hidden,
         np.maximum(data.launch_index, 0),
         keys,
         scheme=view.scheme,

@@ -1,6 +1,7 @@
 """From periods to a row per series: history of a partition into matrices, the pure profile, the declared table.
 
-Belongs here: reading one partition's history into series x periods. Does not: statistics (`strata.demand`).
+Belongs here: reading one partition's history into series x periods. Does not: statistics (`strata.demand`), what the
+ladder needs to know beside them (`strata.conformed.ladder`).
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from strata.calendar import (
 )
 from strata.conformed.engine import engine
 from strata.conformed.history import View
+from strata.conformed.ladder import heirs, on_ladder, unreported
+from strata.demand.fallback import OWN
 from strata.demand.lifecycle import ended
-from strata.demand.profile import profile
+from strata.demand.profile import in_bucket, profile
 from strata.tables import DEMAND_PROFILE
 
 REGION_LEVEL = "*"
@@ -42,13 +45,23 @@ with period as (
     from demand_history
     where bucket = $bucket and not is_partial
     group by all
+),
+
+-- An item that is to replace another has no history of its own, and is planned all the same.
+heir_period as (
+    select distinct sku_id, {location} as location_id, $begin as period_start from heir
 )
 
 select
     p.*,
     cast(dense_rank() over (order by p.sku_id, p.location_id) - 1 as integer) as series
-from period as p
-where (p.sku_id, p.location_id) in (select (sku_id, location_id) from period where order_lines > 0)
+from (
+    select * from period
+    where (sku_id, location_id) in (select (sku_id, location_id) from period where order_lines > 0)
+    union all
+    select sku_id, location_id, period_start, 0, 0, 0, 0, false from heir_period
+    where (sku_id, location_id) not in (select (sku_id, location_id) from period where order_lines > 0)
+) as p
 order by series, p.period_start
 """
 
@@ -57,15 +70,22 @@ order by series, p.period_start
 class Panel:
     """One partition's closed history as matrices: `units[i, t]`, `censored[i, t]` of series i in period t.
 
-    `keys` has a row per series, sorted: sku_id, location_id, launch, first and last sale, and revenue, margin, units
-    and lines of the periods looked at. `launch_index[i]` is the launch's period; negative before the first one.
+    `unreported[i, t]`: the place of the series has sent nothing since before t. `keys` has a row per series, sorted:
+    sku_id, location_id, launch, first and last sale, revenue, margin, units and lines of the periods looked at, and
+    what the item master says. `launch_index[i]` is the launch's period; negative before the first one.
     """
 
     keys: pd.DataFrame
     units: np.ndarray
     censored: np.ndarray
+    unreported: np.ndarray
     launch_index: np.ndarray
     periods: Periods
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Periods in which demand is unknown, not zero."""
+        return np.asarray(self.censored | self.unreported)
 
 
 def panel(
@@ -88,13 +108,13 @@ def panel(
         location=f"'{REGION_LEVEL}'" if at_region else "location_id",
         censored="bool_and(is_censored)" if at_region else "bool_or(is_censored)",
     )
-    with engine({"demand_history": history}) as connection:
+    stop = first_open_period(view.cutoff, zone, bucket)
+    with engine({"demand_history": history, "heir": heirs(view, history)}) as connection:
         first = connection.execute(
             "select min(period_start) from demand_history where bucket = $1 and order_lines > 0", [bucket]
         ).fetchone()
-        rows = connection.execute(sql, {"bucket": bucket}).to_arrow_table()
-    stop = first_open_period(view.cutoff, zone, bucket)
-    begin = max(next_period(stop, bucket, -length), first[0] if first and first[0] else stop)
+        begin = max(next_period(stop, bucket, -length), first[0] if first and first[0] else stop)
+        rows = connection.execute(sql, {"bucket": bucket, "begin": begin}).to_arrow_table()
     periods = closed_periods(begin, view.cutoff, zone, bucket)
     series = rows["series"].to_numpy()
     count = int(series.max()) + 1 if len(series) else 0
@@ -109,13 +129,19 @@ def panel(
     value_begin = begin if value_length is None else max(begin, next_period(stop, bucket, -value_length))
     keys = _keys(view, rows, begin=value_begin)
     launch_index = _periods_between(begin, keys["launch"], bucket)
-    return Panel(keys, units, censored, launch_index, periods)
+    silent = unreported(
+        keys["location_id"].to_numpy(dtype=object),
+        _periods_between(begin, keys["last_sale"], bucket),
+        len(periods),
+        stale_periods=in_bucket(view.scheme.fallback.stale_periods, view.scheme, bucket),
+    )
+    return Panel(keys, units, censored, silent & ~censored, launch_index, periods)
 
 
 def _periods_between(begin: date, days: pd.Series, bucket: Bucket) -> np.ndarray:
-    """Whole periods from the period of `begin` to that of each day; negative where the day lies before it."""
+    """Whole periods from the period of `begin` to that of each day; negative where it lies before it or is null."""
     begin = period_start(begin, bucket)
-    stamps = pd.to_datetime(days)
+    stamps = pd.to_datetime(days).fillna(pd.Timestamp(begin) - pd.Timedelta(days=31))
     if bucket == "month":
         return ((stamps.dt.year - begin.year) * 12 + stamps.dt.month - begin.month).to_numpy(np.int64)
     between = (stamps - pd.Timestamp(begin)).dt.days.to_numpy(np.int64)
@@ -126,20 +152,33 @@ def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
     with engine({"series_period": rows, **view.tables()}, **view.variables()) as connection:
         keys = connection.execute(
             """
-            with item as (
-                select sku_id, launch_date, end_date, status
-                from int_item_version
+            with first as (
+                select sku_id, cast(min(known_from) as date) as first_known from int_item_version group by sku_id
+            ),
+
+            item as (
+                select i.*, f.first_known
+                from int_item_version as i
+                inner join first as f on i.sku_id = f.sku_id
                 where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
             )
             select
                 s.series,
                 any_value(s.sku_id) as sku_id,
                 any_value(s.location_id) as location_id,
-                coalesce(any_value(i.launch_date), min(s.period_start) filter (where s.order_lines > 0)) as launch,
+                coalesce(
+                    any_value(i.launch_date),
+                    min(s.period_start) filter (where s.order_lines > 0),
+                    any_value(i.first_known)
+                ) as launch,
                 min(s.period_start) filter (where s.order_lines > 0) as first_sale,
                 max(s.period_start) filter (where s.order_lines > 0) as last_sale,
                 any_value(i.end_date) as end_date,
                 any_value(i.status) as status,
+                any_value(coalesce(i.family, i.category)) as family,
+                any_value(coalesce(i.list_price, i.standard_cost))::double as price,
+                any_value(i.currency) as currency,
+                any_value(i.predecessor_sku_id) as predecessor_sku_id,
                 coalesce(sum(s.revenue) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as revenue,
                 case
                     when count(*) filter (where s.period_start >= $begin and s.margin is null) = 0
@@ -158,11 +197,16 @@ def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
     return frame
 
 
-def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
+def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | None) -> pa.Table:
     """`demand_profile` of a partition: the class level in classification buckets, other locations in planning buckets.
 
     Where classes are those of locations, a location's row is what they are drawn from: shape over the planning history
     in classification buckets, value over the scheme's value window.
+
+    Args:
+        view: partition, cut-off, scheme and item master.
+        history: rows of `demand_history` of this partition.
+        previous: effective classes of the cycle before, to hold where nothing else is known; None in the first.
     """
     scheme, partition = view.scheme, view.partition
     buckets, window = scheme.buckets, scheme.value.window_cycles
@@ -181,16 +225,30 @@ def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
         cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()
         shape = profile(
             data.units,
-            data.censored,
+            data.hidden,
             data.launch_index,
             scheme=scheme,
             periods=data.periods,
             is_ended=ended(data.keys["status"].tolist(), data.keys["end_date"].tolist(), on=cutoff_day),
         )
-        facts = data.keys.drop(columns=["series", "end_date", "status"])
+        facts = data.keys.drop(
+            columns=["series", "end_date", "status", "family", "price", "currency", "predecessor_sku_id"]
+        )
         # First and last sale are facts of the whole history, not of the window.
         measures = shape.drop(columns=["first_sale", "last_sale"])
-        frames.append(pd.concat([facts, measures], axis=1).assign(bucket=bucket))
+        launched = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
+        measures["periods_censored"] = (launched & data.censored).sum(axis=1)
+        measures["periods_unreported"] = (launched & data.unreported).sum(axis=1)
+        lent = on_ladder(
+            view,
+            data,
+            measures,
+            previous if level == scheme.class_level else None,
+            value_periods=min(value_length or length, len(data.periods)),
+        )
+        measures["confidence"] = measures["confidence"].where(lent["fallback_level"] == OWN, lent["confidence"])
+        parts = [facts, measures, lent.drop(columns="confidence")]
+        frames.append(pd.concat(parts, axis=1).assign(bucket=bucket))
     if not frames:
         return DEMAND_PROFILE.empty()
     rows = pd.concat(frames, ignore_index=True)
@@ -198,8 +256,6 @@ def demand_profile(view: View, history: Path | pa.Table) -> pa.Table:
         rows.assign(
             region=partition.region,
             cycle=partition.cycle,
-            fallback_level="own",
-            fallback_reason=None,
             valid_for_cycle=partition.cycle,
             scheme_version=scheme.version,
         )

@@ -15,7 +15,7 @@ from strata.calendar import PERIODS_PER_YEAR, Bucket, next_period
 from strata.forecast import smoothing
 from strata.forecast.quantiles import PredictiveKind, horizon_variance, predictive_quantiles
 from strata.partition import Partition
-from strata.scheme.model import DEMAND_CLASSES, ForecastMethod, Scheme
+from strata.scheme.model import DEMAND_CLASSES, RUNGS, ForecastMethod, Scheme
 from strata.tables import DEMAND_FORECAST, QUANTILE_COLUMNS, QUANTILE_LEVELS
 
 FloatArray = NDArray[np.float64]
@@ -25,7 +25,11 @@ Rows = NDArray[np.intp]
 # Quantities of steady movers; the other classes are counted (docs/methods/forecast.md).
 _PREDICTIVE: dict[str, PredictiveKind] = {"smooth": "gamma", "erratic": "gamma"}
 _ENDED = ("dead", "eol")
-_KEYS = ("sku_id", "location_id", "demand_class", "lifecycle_state", "seasonal_strength")
+_KEYS = (
+    "sku_id", "location_id", "demand_class", "lifecycle_state", "seasonal_strength", "fallback_level",
+    "expected_units_period", "expected_cv",
+)  # fmt: skip
+_LENT = "lent_rate"
 _TOLERANCE = 1.05
 
 
@@ -54,7 +58,8 @@ def forecast(
         units: demand per closed period [n, T], base units, oldest first.
         censored: [n, T] true where stock was out: the period is unknown, not zero.
         launch_index: [n] first period of the series' life; periods before it do not count.
-        keys: n rows of sku_id, location_id, demand_class, lifecycle_state, seasonal_strength (null: unknown).
+        keys: n rows of sku_id, location_id, demand_class, lifecycle_state, seasonal_strength (null: unknown),
+            fallback_level, expected_units_period, expected_cv (of a series below its own history: what is lent to it).
         scheme: methods and constants (`forecast`), bounds of a season (`seasonality`).
         partition: region and cycle of the rows.
         first_period: start of the first period not closed, the first one forecast.
@@ -63,7 +68,8 @@ def forecast(
     Returns:
         The columns of `tables.DEMAND_FORECAST`, n x horizon rows, series by series. `decision_reason` names class,
         method, and what departs from the plain rule: `fallback:` a method that the history is too short for,
-        `bounded:` a mean, or an error, held to what was ever observed, `lifecycle:` an ended item.
+        `bounded:` a mean, or an error, held to what was ever observed, `lifecycle:` an ended item, `fallback:` the rung
+        of the ladder that lends its mean and variability (method `lent_rate`).
 
     Raises:
         ValueError: shapes do not fit, a column of `keys` is missing, or a demand class is unknown.
@@ -77,6 +83,11 @@ def forecast(
     bounded = (mean > most[:, None] * (1 + 1e-9)).any(axis=1)  # beyond rounding
     mean = np.minimum(mean, most[:, None])
     error_sd, variance, tamed = _bounded_error(mean, error_sd, variance, most)
+    lent = route.method == _LENT
+    bounded, tamed = bounded & ~lent, tamed & ~lent
+    mean[lent] = keys["expected_units_period"].to_numpy(dtype=np.float64)[lent, None]
+    error_sd[lent] = mean[lent, 0] * np.nan_to_num(keys["expected_cv"].to_numpy(dtype=np.float64)[lent])
+    variance[lent] = error_sd[lent, None] ** 2
     classes = keys["demand_class"].to_numpy(dtype=object)
     quantiles = _quantiles(mean, variance, classes)
     notes = route.note + np.where(bounded, ";bounded:max_observed", "").astype(object)
@@ -95,7 +106,7 @@ def forecast(
         **{name: quantiles[:, :, level].ravel() for level, name in enumerate(QUANTILE_COLUMNS)},
         "error_sd_units": np.repeat(error_sd, horizon),
         "method": np.repeat(route.method, horizon),
-        "forecast_level": "item",
+        "forecast_level": np.repeat(np.where(lent, keys["fallback_level"].to_numpy(dtype=object), "item"), horizon),
         "valid_for_cycle": partition.cycle,
         "scheme_version": scheme.version,
         "decision_reason": np.repeat(reason, horizon),
@@ -136,6 +147,9 @@ def _route(seen: BoolArray, keys: pd.DataFrame, scheme: Scheme, season: int) -> 
     note[too_short] = f";fallback:seasonal_naive_needs_{max(rule.min_seasons, 2) * season}_observed_periods"
     unseen = ~seen.any(axis=1)
     method[unseen], note[unseen] = "zero", ";fallback:no_observed_period"
+    level = keys["fallback_level"].to_numpy(dtype=object)
+    lent = np.isin(level, RUNGS) & keys["expected_units_period"].notna().to_numpy()
+    method[lent], note[lent] = _LENT, ";fallback:" + level[lent]
     for state in _ENDED:
         ended = keys["lifecycle_state"].to_numpy(dtype=object) == state
         method[ended], note[ended] = "zero", f";lifecycle:{state}"
@@ -156,7 +170,7 @@ def _points(
     mean = np.zeros((len(method), horizon))
     sd = np.zeros(len(method))
     variance = np.zeros_like(mean)
-    for name in sorted(set(method) - {"zero"}):
+    for name in sorted(set(method) - {"zero", _LENT}):
         rows: Rows = np.flatnonzero(method == name)
         y, here = units[rows], seen[rows]
         if name == "seasonal_naive":

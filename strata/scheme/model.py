@@ -20,6 +20,7 @@ DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
 DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy", "none"]
 ForecastMethod = Literal["ses", "seasonal_naive", "sba", "tsb", "mean_rate", "zero"]
 Distribution = Literal["normal", "gamma", "negative_binomial"]
+RUNGS = ("predecessor", "like_item", "family_region", "last_class")
 
 
 class Part(BaseModel):
@@ -102,6 +103,38 @@ class Censoring(Part):
     """A period in which stock was out for at least this share of its days is censored: unknown, not zero."""
 
     min_stockout_share: Share
+
+
+class Rung(Part):
+    """A rung of the ladder: cycles since the item was last observed for which it may be used, and how far to trust it.
+
+    `confidence` is how often the rung gave the segment that the item later earned, as measured.
+    """
+
+    max_cycles: int = Field(ge=0, le=60)
+    confidence: Share
+
+
+class Fallback(Part):
+    """The ladder below own history: `rungs` are tried in the order of `RUNGS`, those left out are not used.
+
+    `min_periods` and `stale_periods` are classification periods: fewer observed ones are not enough; a place without
+    any line for that long has stopped reporting. `max_stale_cycles`: own history of such a place is used no longer.
+    `prior_periods`: what a rung lends counts as much as that many observed periods of the item itself.
+    `default`: what the value class of an item without a rung rests on, its mean per observed period times the window
+    (`observed_rate`) or what it sold so far (`observed_total`).
+    """
+
+    min_periods: int = Field(ge=1, le=60)
+    stale_periods: int = Field(ge=1, le=24)
+    max_stale_cycles: int = Field(ge=0, le=60)
+    prior_periods: float = Field(gt=0, le=60)
+    like_items: int = Field(ge=1, le=50)
+    max_price_ratio: float = Field(gt=1, le=100)
+    min_peers: int = Field(ge=1, le=1000)
+    rungs: dict[Literal["predecessor", "like_item", "family_region", "last_class"], Rung]
+    default: Literal["observed_rate", "observed_total"]
+    default_confidence: Share
 
 
 class Shift(Part):
@@ -214,12 +247,22 @@ class Scheme(Part):
     hysteresis: Hysteresis
     lifecycle: Lifecycle
     censoring: Censoring
+    fallback: Fallback
     shift: Shift
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory
     policies: dict[str, Policy]
     gates: Gates
+
+    @model_validator(mode="after")
+    def _own_history_is_classed(self) -> Self:
+        if self.fallback.min_periods < self.variability.min_periods:
+            raise ValueError(
+                f"fallback.min_periods {self.fallback.min_periods} is below variability.min_periods "
+                f"{self.variability.min_periods}: items in between would have own history and no class"
+            )
+        return self
 
     @model_validator(mode="after")
     def _every_cell(self) -> Self:

@@ -146,7 +146,8 @@ def _profile() -> list[dict[str, Any]]:
     for item, sku, location in [*_places(), *((item, sku, "*") for item, sku in enumerate(ITEMS))]:
         rows.append({
             "sku_id": sku, "location_id": location, "bucket": "month" if location == "*" else "week",
-            "periods_observed": 6, "periods_censored": 0, "demand_periods": 6, "mean_units_period": 10.0 + item,
+            "periods_observed": 6, "periods_censored": 0, "periods_unreported": 0,
+            "demand_periods": 6, "mean_units_period": 10.0 + item,
             "cv": 0.2, "adi": 1.0, "cv2_nonzero": 0.04, "trend_strength": 0.1, "seasonal_strength": 0.2,
             "demand_class": "smooth", "revenue": Decimal(100), "margin": Decimal(20), "demand_units": Decimal(60),
             "order_lines": 6, "launch": WEEKS[0], "first_sale": WEEKS[0], "last_sale": WEEKS[-1], "recent_ratio": 1.0,
@@ -165,7 +166,8 @@ def _assignment(*, previous_exists: bool) -> list[dict[str, Any]]:
             "demand_class": "smooth", "lifecycle_state": "mature", "segment": segment, "computed_segment": segment,
             "previous_segment": PREVIOUS[item] if previous_exists else None,
             "cumulative_share": None if segment[0] == "U" else (item + 1) / 11,
-            "as_known_at": datetime(2026, 7, 3, 4, tzinfo=UTC), "revenue": Decimal(100),
+            "as_known_at": datetime(2026, 7, 3, 4, tzinfo=UTC), "revenue": Decimal(100), "fallback_level": "own",
+            "confidence": 0.5,
         })  # fmt: skip
     return rows
 

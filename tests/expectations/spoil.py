@@ -235,6 +235,8 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "demand_class_outside_set": Spoil(row("demand_profile", 0, demand_class="steady")),
         "lifecycle_outside_set": Spoil(row("demand_profile", 0, lifecycle_state="old")),
         "fallback_outside_set": Spoil(row("demand_profile", 0, fallback_level="cousin")),
+        "fallback_without_reason": Spoil(row("demand_profile", 0, fallback_level="default")),
+        "expired_fallback": Spoil(row("demand_profile", 0, fallback_valid_until_cycle="2026-06")),
         "sales_out_of_order": Spoil(row("demand_profile", 0, first_sale=date(2026, 7, 1))),
     },
     "segment_assignment": _of_every_table(ASSIGNMENT) | {

@@ -140,7 +140,7 @@ def stages(view: View, folder: Path) -> Iterator[tuple[str, pa.Table]]:
     history, reconciliation = demand_history(view)
     yield keep("demand_history", history)
     yield keep("reconciliation", reconciliation)
-    yield keep("demand_profile", profile.demand_profile(view, made["demand_history"]))
+    yield keep("demand_profile", profile.demand_profile(view, made["demand_history"], None))
     overrides = pd.DataFrame(
         columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"], dtype=object
     )

@@ -13,6 +13,7 @@
     'status',
     'gtin',
     'manufacturer_part_number',
+    'predecessor_sku_id',
 ] -%}
 
 {{ state_versions(ref('stg_erp__items'), keys, attributes) }}

@@ -28,20 +28,30 @@ def profile_rows(
     revenue: list[str | None], cv: list[float], *, shifted: tuple[int, ...] = (), location: str = "*"
 ) -> pd.DataFrame:
     count = len(revenue)
-    return pd.DataFrame(
-        {
-            "sku_id": [f"I{index}" for index in range(1, count + 1)],
-            "location_id": location,
-            "revenue": [None if amount is None else Decimal(amount) for amount in revenue],
-            "margin": [None if amount is None else Decimal(amount) / 2 for amount in revenue],
-            "cv": cv,
-            "cv_deseasonalised": np.full(count, np.nan),
-            "periods_observed": 3,
-            "demand_class": "smooth",
-            "lifecycle_state": "mature",
-            "is_true_shift": [index in shifted for index in range(1, count + 1)],
-        }
+    return own(
+        pd.DataFrame(
+            {
+                "sku_id": [f"I{index}" for index in range(1, count + 1)],
+                "location_id": location,
+                "revenue": [None if amount is None else Decimal(amount) for amount in revenue],
+                "margin": [None if amount is None else Decimal(amount) / 2 for amount in revenue],
+                "cv": cv,
+                "cv_deseasonalised": np.full(count, np.nan),
+                "periods_observed": 3,
+                "demand_class": "smooth",
+                "lifecycle_state": "mature",
+                "is_true_shift": [index in shifted for index in range(1, count + 1)],
+            }
+        )
     )
+
+
+def own(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows that rest on their own history."""
+    return frame.assign(
+        fallback_level="own", fallback_reason=None, confidence=0.5, fallback_valid_until_cycle=None,
+        expected_cv=frame["cv"], expected_value=np.nan,
+    )  # fmt: skip
 
 
 def previous_rows(segments: dict[str, str]) -> pd.DataFrame:
@@ -198,3 +208,58 @@ def test_what_cannot_be_decided_is_refused() -> None:
         run(profile.drop(columns="revenue"))
     with pytest.raises(ValueError, match="no time zone"):
         assign(profile, None, NO_OVERRIDE, scheme=SCHEME, partition=PARTITION, cutoff=CUTOFF.replace(tzinfo=None))
+
+
+def standing(profile: pd.DataFrame, row: int, level: str, value: float, cv: float) -> pd.DataFrame:
+    """The profile with one row on another rung."""
+    changed = profile.copy()
+    at = changed.index[row]
+    changed.loc[at, ["fallback_level", "fallback_reason", "expected_value", "expected_cv"]] = [level, "x", value, cv]
+    return changed
+
+
+@pytest.mark.capability("2.5", part="a class from the rung, and nobody else moves by it")
+@settings(max_examples=60, deadline=None)
+@given(
+    revenue=st.lists(st.integers(0, 10_000), min_size=2, max_size=12),
+    guess=st.floats(0, 50_000),
+    level=st.sampled_from(["predecessor", "like_item", "family_region"]),
+)
+def test_a_borrowed_value_is_placed_and_moves_nobody(revenue: list[int], guess: float, level: str) -> None:
+    base = profile_rows([str(amount) for amount in revenue], [0.2] * len(revenue))
+    alone = run(base, None)
+    more = pd.concat([base, base.iloc[:1].assign(sku_id="NEW", revenue=Decimal(1), cv=9.0)], ignore_index=True)
+    found = run(standing(more, -1, level, guess, 0.7), None)
+    columns = ["value_class", "cumulative_share", "segment", "decision_reason"]
+    if any(revenue):
+        pd.testing.assert_frame_equal(found[columns].iloc[:-1], alone[columns])
+        larger = sum(amount for amount in revenue if amount > guess) / sum(revenue)
+        wanted = "U" if guess == 0 else "A" if larger < 0.8 - 1e-9 else "B" if larger < 0.95 - 1e-9 else "C"
+        if min(abs(larger - 0.8), abs(larger - 0.95)) > 1e-9:
+            assert found["value_class"].iloc[-1] == wanted
+    assert found["variability_class"].iloc[-1] == "Y"
+    assert found["decision_reason"].iloc[-1].endswith(f";fallback:{level}")
+
+
+@pytest.mark.capability("2.5", part="last good class held")
+def test_the_last_class_is_held_whatever_was_seen_since() -> None:
+    base = profile_rows(["9000", "500", "1"], [0.2, 0.2, 5.0])
+    found = run(standing(base, 2, "last_class", np.nan, np.nan), previous_rows({"I1": "AX", "I3": "AY"}))
+    last = found.iloc[2]
+    assert (last["segment"], last["fallback_level"]) == ("AY", "last_class")
+    assert last["decision_reason"] == "value:last_class;variability:last_class;fallback:last_class"
+    assert np.isnan(last["cumulative_share"])
+
+
+@pytest.mark.capability("2.5", part="default: observed rate, never a silent C")
+def test_default_rests_on_the_rate_or_on_the_total_as_the_scheme_says() -> None:
+    base = standing(profile_rows(["900", "500", "150"], [0.2, 0.2, 0.1]), 2, "default", 1000.0, np.nan)
+    assert run(base, None)["segment"].tolist()[2] == "AU"
+    total = SCHEME.model_copy(update={"fallback": SCHEME.fallback.model_copy(update={"default": "observed_total"})})
+    assert run(base, None, scheme=total)["segment"].tolist()[2] == "BU"
+
+
+def test_a_company_without_any_history_ranks_its_expectations() -> None:
+    base = profile_rows(["1", "1"], [0.2, 0.2])
+    both = standing(standing(base, 0, "default", 90.0, np.nan), 1, "default", 10.0, np.nan)
+    assert run(both, None)["segment"].tolist() == ["AU", "BU"]

@@ -22,8 +22,8 @@ MOMENT = pa.timestamp("us", tz="UTC")
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "int_item_version": {
         "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
-        "standard_cost": MONEY, "currency": pa.string(), "launch_date": pa.date32(), "end_date": pa.date32(),
-        "status": pa.string(),
+        "standard_cost": MONEY, "list_price": MONEY, "predecessor_sku_id": pa.string(), "currency": pa.string(),
+        "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
     },
     "int_location_version": {"location_id": pa.string(), "region": pa.string()},
     "fct_sales_line": {
@@ -59,7 +59,7 @@ EXCHANGE = {
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ITEM = {
     "category": "GOODS", "family": "ALL", "base_unit": "EA", "standard_cost": Decimal(6), "currency": "EUR",
-    "launch_date": None, "end_date": None, "status": "active",
+    "list_price": None, "predecessor_sku_id": None, "launch_date": None, "end_date": None, "status": "active",
 }  # fmt: skip
 LINE = {
     "order_line": 1, "sku_id": "I1", "location_id": "L1", "quantity": Decimal(1), "unit": "EA",

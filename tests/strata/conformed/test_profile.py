@@ -163,9 +163,10 @@ def test_a_month_without_stock_does_not_lower_the_mean(tmp_path: Path) -> None:
             for month in months
         ]
         rows.append(history_row("I1", "L1", "month", date(2026, 3, 1), **march))
+        rows.append(history_row("I2", "L1", "month", date(2026, 3, 1), demand_units=Decimal(1), order_lines=1))
         view = Place(tmp_path).view(CYCLE)
         table = DEMAND_HISTORY.conform(pa.Table.from_pylist(rows, schema=DEMAND_HISTORY.schema))
-        return next(row for row in demand_profile(view, table).to_pylist() if row["location_id"] == "*")
+        return next(row for row in demand_profile(view, table, None).to_pylist() if row["location_id"] == "*")
 
     known, unknown = profile_of({}), profile_of({"is_censored": True, "adjustment_reason": "stockout"})
     assert (known["periods_observed"], known["periods_censored"]) == (6, 0)
@@ -176,4 +177,4 @@ def test_a_month_without_stock_does_not_lower_the_mean(tmp_path: Path) -> None:
 
 
 def test_a_partition_without_demand_has_no_profile(tmp_path: Path) -> None:
-    assert demand_profile(Place(tmp_path).view(CYCLE), DEMAND_HISTORY.empty()).num_rows == 0
+    assert demand_profile(Place(tmp_path).view(CYCLE), DEMAND_HISTORY.empty(), None).num_rows == 0

@@ -63,7 +63,10 @@ def test_the_frame_fits_the_declared_table_with_nulls_where_nothing_is_known() -
     keys = {"location_id": "*", "region": "EMEA", "cycle": "2024-07", "bucket": "month", "fallback_level": "own"}
     stamp = {"valid_for_cycle": "2024-07", "scheme_version": "2017.1", "fallback_reason": None, "launch": None}
     money = dict.fromkeys(("revenue", "margin"), Decimal(0)) | {"demand_units": Decimal(0), "order_lines": 0}
-    table = TABLES["demand_profile"].conform(frame.assign(sku_id=["S1", "S2", "S3"], **keys, **stamp, **money))
+    ladder = {"fallback_source": None, "fallback_valid_until_cycle": None, "periods_unreported": 0}
+    ladder |= dict.fromkeys(("expected_units_period", "expected_cv", "expected_value"), np.nan)
+    rows = frame.assign(sku_id=["S1", "S2", "S3"], **keys, **stamp, **money, **ladder)
+    table = TABLES["demand_profile"].conform(rows)
     first, second, third = table.to_pylist()
     assert [first[name] for name in ("cv", "adi", "cv2_nonzero", "first_sale", "cv_deseasonalised")] == [None] * 5
     assert (first["mean_units_period"], first["lifecycle_state"], first["demand_class"]) == (0.0, "dead", "none")

@@ -20,7 +20,8 @@ HORIZON = SCHEME.forecast.horizon_periods
 
 
 def keys(*rows: dict[str, Any]) -> pd.DataFrame:
-    plain = {"location_id": "d1", "demand_class": "smooth", "lifecycle_state": "mature", "seasonal_strength": None}
+    plain = {"location_id": "d1", "demand_class": "smooth", "lifecycle_state": "mature", "seasonal_strength": None,
+             "fallback_level": "own", "expected_units_period": np.nan, "expected_cv": np.nan}  # fmt: skip
     return pd.DataFrame([{"sku_id": f"{i:05d}", **plain, **row} for i, row in enumerate(rows)])
 
 
@@ -148,3 +149,18 @@ def test_a_seller_gone_silent_does_not_keep_the_errors_of_its_old_level() -> Non
 @pytest.mark.parametrize("units", [[8.0] * 30, list(range(1, 31)), [0.0, 4, 0, 0, 7] * 6])
 def test_ordinary_errors_are_left_alone(units: list[float]) -> None:
     assert "bounded:error_sd" not in run(np.array([units], dtype=float), keys({})).iloc[0].decision_reason
+
+
+@pytest.mark.capability("2.5", part="the rung's rate is forecast, not zero")
+def test_a_lent_rate_is_forecast_whatever_was_sold_so_far() -> None:
+    lent = {"demand_class": "none", "fallback_level": "predecessor", "expected_units_period": 7.0, "expected_cv": 0.5}
+    found = run(np.zeros((2, 6)), keys(lent, {"demand_class": "none"}))
+    heir, other = found[found.sku_id == found.sku_id.iloc[0]], found[found.sku_id == found.sku_id.iloc[-1]]
+    assert set(heir.mean_units) == {7.0}
+    assert set(heir.error_sd_units) == {3.5}
+    assert set(heir.forecast_level) == {"predecessor"}
+    assert heir.decision_reason.iloc[0] == "demand_class:none;method:lent_rate;fallback:predecessor"
+    assert heir.q95.iloc[0] > 7.0
+    assert set(other.mean_units) == {0.0}
+    ended = run(np.zeros((1, 6)), keys(lent | {"lifecycle_state": "eol"}))
+    assert set(ended.mean_units) == {0.0}

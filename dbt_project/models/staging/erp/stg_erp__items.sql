@@ -19,6 +19,7 @@ renamed as (
         status,
         gtin,
         manufacturer_part_number,
+        predecessor_sku_id,
         -- numerics
         cast(standard_cost as decimal(18, 4)) as standard_cost,
         cast(list_price as decimal(18, 4)) as list_price,
