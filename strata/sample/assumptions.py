@@ -5,6 +5,9 @@ Belongs here: declared assumptions, each with its meaning; docs/sample.md prints
 
 from dataclasses import dataclass
 
+from strata.sample import departments
+from strata.sample.departments import FRESH, PlanningSpec, PromiseSpec, TransportSpec, WarehouseSpec
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplyClass:
@@ -61,6 +64,7 @@ class OperationsSpec:
         misbooked_amount_share: of those, the share with only the amount wrong (the others are scanned twice).
         restated_second_month_share: of those, the share restated two months later, not one.
         duplicate_events: change events sent twice in every extract of changes.
+        warehouse, transport, promises, planning: assumptions of the other departments.
     """
 
     supply: tuple[SupplyClass, ...]
@@ -91,12 +95,12 @@ class OperationsSpec:
     misbooked_amount_share: float
     restated_second_month_share: float
     duplicate_events: int
+    warehouse: WarehouseSpec
+    transport: TransportSpec
+    promises: PromiseSpec
+    planning: PlanningSpec
 
 
-FRESH = (
-    "PRODUCE", "MEAT", "MEAT-PCKGD", "DELI", "SEAFOOD", "SEAFOOD-PCKGD", "PASTRY", "SALAD BAR", "FLORAL",
-    "CHEF SHOPPE", "RESTAURANT",
-)  # fmt: skip
 GENERAL = (
     "DRUG GM", "COSMETICS", "NUTRITION", "GARDEN CENTER", "TOYS", "PHOTO & VIDEO", "AUTOMOTIVE", "TRAVEL & LEISURE",
     "ELECT &PLUMBING", "CNTRL/STORE SUP", "HOUSEWARES", "GM MERCH EXP",
@@ -159,4 +163,8 @@ SHIPPED = OperationsSpec(
     misbooked_amount_share=0.30,
     restated_second_month_share=0.20,
     duplicate_events=3,
+    warehouse=departments.WAREHOUSE,
+    transport=departments.TRANSPORT,
+    promises=departments.PROMISES,
+    planning=departments.PLANNING,
 )

@@ -69,7 +69,7 @@ def papers(demand: Demand, operations: Operations, *, seed: int) -> Papers:
     return Papers(changes, month, is_overtaken, receipts, receipts_month)
 
 
-def _groups(*keys: Ints) -> tuple[Ints, Ints]:
+def groups(*keys: Ints) -> tuple[Ints, Ints]:
     """Running group number, and running number inside the group, of rows already sorted by `keys`."""
     rows = len(keys[0])
     is_new = np.ones(rows, dtype=np.bool_)
@@ -87,7 +87,7 @@ def _numbered(operations: Operations, rng: np.random.Generator) -> _Lines:
     supplier, location = operations.supplier_of[cell], operations.location_of[cell]
     rush = orders.is_expedited.astype(np.int64)
     order = np.lexsort((operations.item_of[cell], location, supplier, rush, orders.ordered))
-    group, within = _groups(orders.ordered[order], rush[order], supplier[order], location[order])
+    group, within = groups(orders.ordered[order], rush[order], supplier[order], location[order])
     count = int(group[-1]) + 1 if len(group) else 0
     second_of_day = rng.integers(8 * HOUR, 17 * HOUR, count)
     return _Lines(
@@ -119,7 +119,7 @@ def _receipts(
     supplier, location = operations.supplier_of[cell], operations.location_of[cell]
     order = np.lexsort((row, location, supplier, day))
     row, day, quantity, cell = row[order], day[order], quantity[order], cell[order]
-    group, within = _groups(day, supplier[order], location[order])
+    group, within = groups(day, supplier[order], location[order])
     count = int(group[-1]) + 1 if len(group) else 0
     received = day * DAY + rng.integers(5 * HOUR, 12 * HOUR, count)[group]
     table = pa.table(

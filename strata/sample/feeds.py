@@ -4,7 +4,6 @@ Belongs here: what a source system sends about a span of months. Does not: extra
 cycles (`strata.sample.build`), how a file is written (`strata.sample.extracts`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from strata.sample import accounts, consensus, planning, transport, warehouse
+from strata.sample.activity import Rows, observe
 from strata.sample.assumptions import OperationsSpec
 from strata.sample.demand import Demand, day_number, month_first_day, months_of, positions
 from strata.sample.documents import Papers
@@ -19,7 +20,6 @@ from strata.sample.extracts import Format, Origin, as_decimal, as_scaled
 from strata.sample.operations import CENT, Operations, is_stocked, life_status
 from strata.sample.replenishment import Ints
 
-Rows = Callable[[int, int], pa.Table]
 PRICE_LIST = "STORE"
 DAYS_COVERED = 7
 
@@ -51,6 +51,7 @@ def feeds(demand: Demand, operations: Operations, papers: Papers, spec: Operatio
     promotions_month = months_of(demand.promotions.column("starts_on").cast(pa.int32()).to_numpy().astype(np.int64))
     # a promotion that started just before the data belongs to its first month
     promotions_month = np.maximum(promotions_month, demand.first_day.year * 12 + demand.first_day.month - 1)
+    others = _departments(demand, operations, papers, spec, seed)
     return [
         Feed("erp", "items", "simulated", "csv", "event", _items(demand, operations), is_state=True),
         Feed("erp", "customers", "simulated", "jsonl", "event", _whole(demand.customers), is_state=True),
@@ -75,6 +76,91 @@ def feeds(demand: Demand, operations: Operations, papers: Papers, spec: Operatio
             totals=("on_hand_units",),
         ),
         Feed("crm", "promotions", demand.origin, "parquet", "week", _of_month(demand.promotions, promotions_month)),
+        *others,
+    ]  # fmt: skip
+
+
+def _departments(demand: Demand, operations: Operations, papers: Papers, spec: OperationsSpec, seed: int) -> list[Feed]:
+    """What planning, warehouses, transport and sales send about the same demand and operations."""
+    activity = observe(demand, operations)
+    desk = planning.staff(demand, operations, activity, spec.planning, seed=seed)
+    handling = warehouse.handle(demand, operations, spec.warehouse, seed=seed)
+    layout = warehouse.lay_out(demand, operations, handling, spec.warehouse, seed=seed)
+    lanes = transport.connect(demand, operations, activity, spec.transport, seed=seed)
+    book = accounts.open_book(demand, activity, spec.promises, seed=seed)
+
+    def state(system: str, feed: str, rows: Rows, format: Format) -> Feed:
+        return Feed(system, feed, "simulated", format, "event", rows, is_state=True)
+
+    def news(
+        system: str, feed: str, rows: Rows, format: Format, grain: Literal["event", "week", "month"],
+        totals: tuple[str, ...] = (),
+    ) -> Feed:  # fmt: skip
+        return Feed(system, feed, "simulated", format, grain, rows, totals=totals)
+
+    return [
+        state("erp", "item_sites", planning.item_sites(demand, operations, activity, desk), "parquet"),
+        state(
+            "erp", "planning_parameters",
+            planning.planning_parameters(demand, operations, activity, desk, spec.planning, seed=seed), "parquet",
+        ),
+        state("erp", "bill_of_materials", planning.bill_of_materials(demand, operations, activity, desk), "csv"),
+        news(
+            "erp", "inventory_budget", planning.inventory_budget(demand, operations, spec.planning), "csv", "month",
+            ("budget_value",),
+        ),
+        news(
+            "wms", "stock_movements",
+            warehouse.movements(demand, operations, activity, papers, spec.warehouse, seed=seed), "parquet", "event",
+            ("quantity",),
+        ),
+        news(
+            "wms", "pick_tasks", warehouse.pick_tasks(demand, operations, activity, layout, spec.warehouse, seed=seed),
+            "parquet", "event", ("quantity",),
+        ),
+        state(
+            "wms", "slots",
+            warehouse.slots(demand, operations, activity, handling, layout, spec.warehouse, seed=seed), "parquet",
+        ),
+        state(
+            "wms", "item_handling", warehouse.item_handling(demand, operations, activity, handling, spec.planning),
+            "csv",
+        ),
+        state("tms", "lanes", _whole(transport.lane_rows(demand, lanes, spec.transport)), "csv"),
+        news("tms", "rates", transport.rates(demand, lanes, spec.transport), "csv", "month"),
+        news(
+            "tms", "shipments",
+            transport.shipments(
+                demand, operations, activity, papers, lanes, handling, spec.transport, seed=seed
+            ),
+            "parquet", "event", ("weight_kg",),
+        ),
+        state("crm", "accounts", _whole(accounts.account_rows(demand, book, seed=seed)), "jsonl"),
+        state("crm", "contracts", accounts.contracts(demand, book, seed=seed), "csv"),
+        state(
+            "crm", "sla_terms",
+            _whole(accounts.sla_term_rows(demand, activity, operations, book, spec.promises, seed=seed)), "csv",
+        ),
+        state(
+            "crm", "incentives",
+            _whole(accounts.incentive_rows(demand, operations, activity, book, spec.promises, spec.planning)), "csv",
+        ),
+        news(
+            "planning", "forecast_overrides",
+            consensus.forecast_overrides(demand, operations, activity, desk, spec.planning, seed=seed), "jsonl",
+            "month",
+        ),
+        news(
+            "planning", "consensus_decisions",
+            consensus.consensus_decisions(demand, operations, activity, spec.planning, seed=seed), "csv", "month",
+        ),
+        news(
+            "planning", "resource_plan",
+            consensus.resource_plan(
+                demand, operations, activity, handling, spec.planning, spec.warehouse, seed=seed
+            ),
+            "csv", "week",
+        ),
     ]  # fmt: skip
 
 

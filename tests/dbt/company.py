@@ -152,3 +152,89 @@ def land(batches: Batches) -> None:
             stock("corrected", "2017-02-26", "4", stockout_days=7),
         ],
     )
+    _land_departments(batches)
+
+
+def parameters(sku_id: str, reorder: str, safety: str | None = "2") -> dict[str, Any]:
+    """What MRP holds of an item at E1."""
+    return {
+        "sku_id": sku_id,
+        "location_id": "E1",
+        "reorder_point_units": reorder,
+        "safety_stock_units": safety,
+        "planned_delivery_days": 5,
+    }
+
+
+def shipment(arrived: str | None, **more: Any) -> dict[str, Any]:
+    """A delivery from E1 to C1."""
+    return {
+        "shipment_id": "SH1",
+        "shipment_line": 0,
+        "direction": "outbound",
+        "location_id": "E1",
+        "partner_id": "C1",
+        "mode": "ltl",
+        "planned_arrival_at": "2017-02-28 12:00",
+        "actual_arrival_at": arrived,
+        "status": "delivered" if arrived else "under_way",
+        "weight_kg": "12.5",
+    } | more
+
+
+def term(share: str, **more: Any) -> dict[str, Any]:
+    """A promise of contract K1."""
+    return {
+        "contract_id": "K1",
+        "term_id": "fill",
+        "account_id": "A1",
+        "scope_type": "total",
+        "metric": "fill_rate",
+        "target_share": share,
+        "basis": "line",
+        "measurement_window": "month",
+        "priority": 1,
+        "penalty_type": "none",
+        "valid_from": "2017-01-01",
+    } | more
+
+
+def budget(version: str, start: str, value: str) -> dict[str, Any]:
+    """A line of the stock budget of EAST."""
+    return {
+        "budget_version": version,
+        "region": "EAST",
+        "scope_type": "total",
+        "scope_value": "all",
+        "period_start": start,
+        "period_end": start,
+        "fiscal_year": 2017,
+        "fiscal_period": int(start[5:7]),
+        "budget_value": value,
+        "currency": "EUR",
+        "status": "approved",
+    }
+
+
+def _land_departments(batches: Batches) -> None:
+    """Planning, transport, customers' promises: states that change and end, events that come again."""
+    batches.full(
+        "erp__planning_parameters",
+        "2017-02-01",
+        [parameters("kept", "5"), parameters("corrected", "7"), parameters("gone", "1", None)],
+        initial=True,
+    )
+    batches.full("erp__planning_parameters", "2017-03-01", [parameters("kept", "5"), parameters("corrected", "9")])
+    batches.full("tms__shipments", "2017-03-01", [shipment(None), shipment(None, shipment_id="SH2")])
+    batches.full("tms__shipments", "2017-04-01", [shipment("2017-03-01 09:30")])
+    refused = {"_refusal_reason": "out_of_range", "_refusal_column": "target_share", "_refused_value": "97"}
+    batches.full("crm__sla_terms", "2017-02-01", [term("0.97"), term("0.95", term_id="otif", metric="otif")])
+    batches.full("crm__sla_terms", "2017-03-01", [term("0.98"), term("0", **refused, term_id="otif", metric="otif")])
+    batches.full(
+        "erp__inventory_budget",
+        "2017-02-01",
+        [budget("2017-plan", "2017-01-01", "100"), budget("2017-plan", "2017-02-01", "110")],
+        initial=True,
+        known_from=["2016-12-02", "2017-01-02"],
+    )
+    batches.full("erp__inventory_budget", "2017-03-01", [budget("2017-plan", "2017-02-01", "90")])

@@ -1,6 +1,7 @@
 """What the conform pass makes of the hand-made rows, and what happens when it dies or fails."""
 
 import json
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def test_a_refused_row_is_kept_apart_and_ends_nothing(conformed: Conformed) -> N
     assert conformed.rows("fct_sales_line", *LINE, order_id="O4") == []
     columns = ("system", "feed", "reason", "refused_column", "refused_value", "sku_id", "quantity", "net_amount")
     assert sorted(conformed.rows("fct_refused_row", *columns)) == [
+        ("crm", "sla_terms", "out_of_range", "target_share", "97", None, None, None),
         ("erp", "items", "out_of_range", "standard_cost", "-1", "spoiled", None, None),
         ("erp", "sales_order_lines", "not_positive", "quantity", "-1", "kept", None, Decimal("7.5")),
     ]
@@ -78,6 +80,48 @@ def test_changes_are_ordered_by_position_and_sequence_and_known_time_never_goes_
         # 13 lasted no time: 14 has a higher position and an earlier clock
         ("P1", Decimal(14), at("2017-01-04 08:00"), at("2017-01-15 08:00")),
         ("P1", Decimal(20), at("2017-01-18 08:00"), None),
+    ]
+
+
+@pytest.mark.capability("2.2", part="all canonical feeds conformed: planning, warehouse, transport, promises")
+def test_what_mrp_holds_is_kept_as_versions_so_that_old_and_new_stand_side_by_side(conformed: Conformed) -> None:
+    columns = ("reorder_point_units", "safety_stock_units", "known_from", "known_to")
+    table = "int_planning_parameter_version"
+    assert conformed.rows(table, *columns, sku_id="kept") == [(Decimal(5), Decimal(2), EPOCH, None)]
+    assert conformed.rows(table, *columns, sku_id="corrected") == [
+        (Decimal(7), Decimal(2), EPOCH, at("2017-03-01")),
+        (Decimal(9), Decimal(2), at("2017-03-01"), None),
+    ]
+    assert conformed.rows(table, *columns, sku_id="gone") == [(Decimal(1), None, EPOCH, at("2017-03-01"))]
+
+
+@pytest.mark.capability("2.2", part="all canonical feeds conformed: planning, warehouse, transport, promises")
+def test_a_shipment_that_comes_again_delivered_ends_the_version_that_was_under_way(conformed: Conformed) -> None:
+    columns = ("status", "actual_arrival_at", "known_from", "known_to")
+    assert conformed.rows("fct_shipment", *columns, shipment_id="SH1") == [
+        ("under_way", None, at("2017-03-01"), at("2017-04-01")),
+        ("delivered", at("2017-03-01 09:30"), at("2017-04-01"), None),
+    ]
+    assert conformed.rows("fct_shipment", *columns, shipment_id="SH2") == [("under_way", None, at("2017-03-01"), None)]
+
+
+@pytest.mark.capability("2.2", part="all canonical feeds conformed: planning, warehouse, transport, promises")
+def test_a_promise_whose_new_row_was_refused_stays_as_it_was(conformed: Conformed) -> None:
+    columns = ("term_id", "target_share", "known_from", "known_to")
+    assert conformed.rows("int_sla_term_version", *columns) == [
+        ("fill", Decimal("0.97"), at("2017-02-01"), at("2017-03-01")),
+        ("fill", Decimal("0.98"), at("2017-03-01"), None),
+        ("otif", Decimal("0.95"), at("2017-02-01"), None),
+    ]
+
+
+@pytest.mark.capability("2.2", part="all canonical feeds conformed: planning, warehouse, transport, promises")
+def test_a_budget_is_known_before_its_period_and_its_revision_from_when_it_came(conformed: Conformed) -> None:
+    columns = ("period_start", "budget_value", "known_from", "known_to")
+    assert conformed.rows("fct_inventory_budget", *columns) == [
+        (date(2017, 1, 1), Decimal(100), at("2016-12-02"), None),
+        (date(2017, 2, 1), Decimal(110), at("2017-01-02"), at("2017-03-01")),
+        (date(2017, 2, 1), Decimal(90), at("2017-03-01"), None),
     ]
 
 

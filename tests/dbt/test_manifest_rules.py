@@ -216,6 +216,31 @@ def test_sources_are_the_feeds_of_the_contracts_and_the_inputs_of_the_marts(mani
     assert {name for system, name in sources if system == "lake"} == {*MARTS_INPUTS, "release_part"}
 
 
+CONTRACTS = load_contracts(REPOSITORY / "config" / "feeds")
+
+
+@pytest.mark.parametrize("feed", sorted(FEEDS))
+def test_models_of_a_feed_have_the_columns_of_its_contract(manifest: Node, feed: str) -> None:
+    """Staging and the table of versions: every column of the contract, its type, and null where it may be."""
+    system, _, name = feed.partition("__")
+    contract = CONTRACTS[system, name]
+    staging = manifest["nodes"][f"model.strata.stg_{feed}"]
+    assert set(contract.names) <= set(staging["columns"])
+    readers = [
+        node
+        for node in models(manifest)
+        if staging["unique_id"] in node["depends_on"]["nodes"] and node["name"] != "fct_refused_row"
+    ]
+    (versions,) = (node for node in readers if node["config"]["tags"] == ["conform"])
+    for column in contract.columns:
+        declared = versions["columns"][column.name]
+        assert (
+            declared["data_type"] == PARQUET_TYPE[{"integer": "int", "boolean": "bool"}.get(column.type, column.type)]
+        )
+        assert not (declared["constraints"] and column.nullable), f"{column.name} may be null"
+    assert {contract.owner, contract.steward} == {versions["config"]["meta"][who] for who in ("owner", "steward")}
+
+
 @pytest.mark.parametrize("name", MARTS)
 def test_contracts_of_the_marts_are_those_of_tables_py(manifest: Node, name: str) -> None:
     columns = manifest["nodes"][f"model.strata.{name}"]["columns"].values()

@@ -10,6 +10,23 @@ from strata.home import REPOSITORY
 from strata.intake.contract import Contract, load_contract, load_contracts
 
 SHIPPED = REPOSITORY / "config" / "feeds"
+# What a company's systems can send: the feeds that the product has a place for.
+CANONICAL = {
+    *(("erp", name) for name in (
+        "items", "item_sites", "customers", "suppliers", "supplier_items", "sales_order_lines", "purchase_order_lines",
+        "goods_receipts", "bill_of_materials", "price_conditions", "exchange_rates", "inventory_budget",
+        "planning_parameters",
+    )),
+    *(("wms", name) for name in (
+        "sites", "stock_snapshots", "stock_movements", "pick_tasks", "slots", "item_handling",
+    )),
+    *(("tms", name) for name in ("lanes", "rates", "shipments")),
+    *(("crm", name) for name in (
+        "accounts", "contracts", "sla_terms", "promotions", "incentives", "item_hierarchy",
+    )),
+    *(("planning", name) for name in ("forecast_overrides", "consensus_decisions", "resource_plan")),
+}  # fmt: skip
+AWAITED: set[tuple[str, str]] = set()
 
 
 def content() -> dict[str, Any]:
@@ -20,10 +37,32 @@ def content() -> dict[str, Any]:
 
 def test_every_shipped_contract_loads_under_its_own_name() -> None:
     contracts = load_contracts(SHIPPED)
+<<<<<<< HEAD
     assert len(contracts) == len(list(SHIPPED.glob("*/*.yml"))) > 10
+=======
+    assert set(contracts) >= CANONICAL - AWAITED
+    assert AWAITED.isdisjoint(contracts), "a contract that was awaited is there: take it off the list"
+>>>>>>> 38e2609 (The sample company sends every department: planning, warehouse, transport, promises, each consistent with its orders and stock)
     assert all(contract.columns and contract.thresholds.rationale for contract in contracts.values())
     assert contracts["erp", "items"].full_means == "state"
     assert contracts["erp", "sales_order_lines"].business_time == "ordered_at"
+
+
+@pytest.mark.parametrize("feed", sorted(CANONICAL - AWAITED), ids="/".join)
+def test_a_shipped_contract_says_who_answers_how_fresh_and_how_long(feed: tuple[str, str]) -> None:
+    contract = load_contracts(SHIPPED)[feed]
+    assert contract.owner != contract.grantor and contract.steward != contract.owner
+    assert contract.refresh_sla_hours > 0 and contract.expiry.year > 2026
+    assert 0 <= contract.thresholds.warn_refused_share < contract.thresholds.suspend_refused_share <= 0.05
+    if contract.personal_data != "none":
+        assert "analyst" in contract.roles or "finance" in contract.roles
+    opaque = {c.name for c in contract.columns if c.name in ("planner_id", "picker_id", "manager_id", "beneficiary_id")}
+    if opaque - {"planner_id"}:
+        assert contract.personal_data == "pseudonymous", f"{opaque} name people"
+    # a number that steers decisions has bounds and a unit
+    for column in contract.columns:
+        if column.type == "decimal":
+            assert column.max is not None and column.unit, column.name
 
 
 def test_hash_follows_content_not_layout(tmp_path: Path) -> None:
