@@ -56,7 +56,8 @@ def fall_back(series: pd.DataFrame, *, rule: Fallback, min_periods: int, cycle: 
     on. It lends its mean up to its last sale (the run-down after it is not demand for the successor), shared evenly
     among the items that name it.
     like_item: the medians of the `rule.like_items` items of the same family at the same location, with own history,
-    whose price (in the same currency) is nearest in ratio, none farther than `rule.max_price_ratio`; of two equally near the cheaper.
+    whose price (in the same currency) is nearest in ratio, none farther than `rule.max_price_ratio`; of two equally
+    near the cheaper.
     family_region: the medians of at least `rule.min_peers` series of the family with own history.
     last_class: the last class that the item earned itself is held; it lends the medians of the series with own
     history in that class.
@@ -69,8 +70,8 @@ def fall_back(series: pd.DataFrame, *, rule: Fallback, min_periods: int, cycle: 
         series: one row per series with the columns `NEEDED`; counts in periods of one bucket. `units_period_alive` is
             the mean up to the last sale. `cycles_unobserved` are whole cycles since the last observed period, or since
             launch. `is_lender` is false for items that end. `value_period` is money per observed period. Family,
-            price, currency, predecessor, measures and last classes may be null. Last classes are those that the item earned by
-            its own history, null or `U` where there are none.
+            price, currency, predecessor, measures and last classes may be null. Last classes are those that the item
+            earned by its own history, null or `U` where there are none.
         rule: the scheme's part.
         min_periods: `rule.min_periods` in periods of this bucket.
         cycle: cycle that decides, `YYYY-MM`.

@@ -31,7 +31,8 @@ def rule(**change: Any) -> Fallback:
 def row(sku_id: str, **change: Any) -> dict[str, Any]:
     """A series of own history: 12 periods, 10 a period, CV 0.3, 100 in money."""
     plain: dict[str, Any] = {
-        "sku_id": sku_id, "location_id": "*", "family": None, "price": np.nan, "currency": "EUR", "predecessor_sku_id": None,
+        "sku_id": sku_id, "location_id": "*", "family": None, "price": np.nan, "currency": "EUR",
+        "predecessor_sku_id": None,
         "is_lender": True, "periods_observed": 12, "periods_censored": 0, "periods_unreported": 0,
         "cycles_unobserved": 0, "units_period": 10.0, "units_period_alive": 10.0, "cv": 0.3, "value_period": 100.0,
         "last_value_class": None, "last_variability_class": None,
