@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 
 from expectations.measure import TOLERANCE, Facts, Measure, codes, repeated
 from expectations.rule import at_least, build, none_of, table_rules
+from strata.forecast.forecast import LENT_METHOD
 from strata.partition import Partition
-from strata.scheme.model import ForecastMethod, Scheme
+from strata.scheme.model import RUNGS, ForecastMethod, Scheme
 from strata.tables import DEMAND_FORECAST, QUANTILE_COLUMNS
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
+ITEM_LEVEL = "item"
 ITEM_LOCATION = ("sku_id", "location_id")
 
 
@@ -55,6 +57,6 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
     it.count("negative_units", low < 0)
     room = TOLERANCE * np.maximum(1.0, np.abs(quantiles[1:]))
     it.count("crossed_quantiles", (quantiles[:-1] > quantiles[1:] + room).any(axis=0))
-    it.outside_set("method_outside_scheme", "method", get_args(ForecastMethod))
-    it.outside_set("level_outside_set", "forecast_level", ("item",))
+    it.outside_set("method_outside_scheme", "method", (*get_args(ForecastMethod), LENT_METHOD))
+    it.outside_set("level_outside_set", "forecast_level", (ITEM_LEVEL, *RUNGS))
     return it.facts()

@@ -29,7 +29,7 @@ _KEYS = (
     "sku_id", "location_id", "demand_class", "lifecycle_state", "seasonal_strength", "fallback_level",
     "expected_units_period", "expected_cv",
 )  # fmt: skip
-_LENT = "lent_rate"
+LENT_METHOD = "lent_rate"
 _TOLERANCE = 1.05
 
 
@@ -83,7 +83,7 @@ def forecast(
     bounded = (mean > most[:, None] * (1 + 1e-9)).any(axis=1)  # beyond rounding
     mean = np.minimum(mean, most[:, None])
     error_sd, variance, tamed = _bounded_error(mean, error_sd, variance, most)
-    lent = route.method == _LENT
+    lent = route.method == LENT_METHOD
     bounded, tamed = bounded & ~lent, tamed & ~lent
     mean[lent] = keys["expected_units_period"].to_numpy(dtype=np.float64)[lent, None]
     error_sd[lent] = mean[lent, 0] * np.nan_to_num(keys["expected_cv"].to_numpy(dtype=np.float64)[lent])
@@ -149,7 +149,7 @@ def _route(seen: BoolArray, keys: pd.DataFrame, scheme: Scheme, season: int) -> 
     method[unseen], note[unseen] = "zero", ";fallback:no_observed_period"
     level = keys["fallback_level"].to_numpy(dtype=object)
     lent = np.isin(level, RUNGS) & keys["expected_units_period"].notna().to_numpy()
-    method[lent], note[lent] = _LENT, ";fallback:" + level[lent]
+    method[lent], note[lent] = LENT_METHOD, ";fallback:" + level[lent]
     for state in _ENDED:
         ended = keys["lifecycle_state"].to_numpy(dtype=object) == state
         method[ended], note[ended] = "zero", f";lifecycle:{state}"
@@ -170,7 +170,7 @@ def _points(
     mean = np.zeros((len(method), horizon))
     sd = np.zeros(len(method))
     variance = np.zeros_like(mean)
-    for name in sorted(set(method) - {"zero", _LENT}):
+    for name in sorted(set(method) - {"zero", LENT_METHOD}):
         rows: Rows = np.flatnonzero(method == name)
         y, here = units[rows], seen[rows]
         if name == "seasonal_naive":

@@ -22,7 +22,7 @@ from strata.sample.feeds import Feed, feeds
 from strata.sample.operations import operate
 
 EXTRACT_DAY = 2
-EXTRACT_HOUR = 2
+EXTRACT_HOUR = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def build(
     """Build the sample company and land everything known before the cut-off of `through_cycle`.
 
     The first cycle gets an initial load of all months before it; every later cycle one extract per feed about the
-    month before it, taken on its second day at 02:00 UTC.
+    month before it, taken on its second day at 20:00 UTC.
 
     Args:
         home: where `landing/` is.
