@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 COLUMNS = (
-    "feed", "rows", "refused_rows", "warn_share", "quarantine_share", "suspend_share", "age_hours", "sla_hours",
+    "feed", "rows", "refused_rows", "unknown_keys", "warn_share", "quarantine_share", "suspend_share", "age_hours",
+    "sla_hours",
     "newest_rows", "rows_before", "max_volume_drop", "max_volume_rise", "expiry", "is_expired", "refusal",
     "shape_changed",
 )  # fmt: skip
 
 SHARE = "{refused_rows} of {rows} rows refused; warned above {warn_share:.2%}, suspended above {suspend_share:.2%}"
+UNKNOWN = "{unknown_keys} deletes of keys that never came, of {rows} rows"
 WORDS = {
     "over_suspend_share": SHARE,
     "over_quarantine_share": SHARE,
     "over_warn_share": SHARE,
+    "unknown_keys": UNKNOWN,
+    "too_many_unknown_keys": UNKNOWN,
     "shape_changed": "refused as {refusal}",
     "refused_extracts": "refused as {refusal}",
     "volume_changed": "{newest_rows:.0f} rows after {rows_before:.0f}",
@@ -44,6 +48,8 @@ def suite() -> "ExpectationSuite":
         none_of("over_suspend_share", "So many rows of a feed are missing that what rests on it cannot be trusted."),
         held_out("over_quarantine_share", "Refused rows are set aside; the rest may go on, and readers are told."),
         none_of("over_warn_share", "More refused rows than usual: the source wants a look.", severity="warn"),
+        none_of("unknown_keys", "Deletes of keys that never came: was the beginning missed?", severity="warn"),
+        none_of("too_many_unknown_keys", "So many keys are unknown that the feed must have lost its beginning."),
         none_of("shape_changed", "The source no longer sends what the contract says; no state before can stand in."),
         none_of("refused_extracts", "An extract was refused; the state before is used so long.", severity="warn"),
         none_of("volume_changed", "A feed that shrinks or grows beyond its bounds is broken until someone says why."),
@@ -83,6 +89,9 @@ def _broken(feed: Mapping[str, Any]) -> Iterator[str]:
     share = feed["refused_rows"] / feed["rows"] if feed["rows"] else 0.0
     if (word := next((w for w in ("suspend", "quarantine", "warn") if share > feed[f"{w}_share"]), None)) is not None:
         yield f"over_{word}_share"
+    unknown = feed["unknown_keys"] / feed["rows"] if feed["rows"] else 0.0
+    if unknown > feed["warn_share"]:
+        yield "too_many_unknown_keys" if unknown > feed["suspend_share"] else "unknown_keys"
     if feed["refusal"] is not None:
         yield "shape_changed" if feed["shape_changed"] else "refused_extracts"
     if feed["newest_rows"] is not None and feed["rows_before"]:

@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
         "feeds", "demand_history",  # the feeds have no table: the verdict binds to what was made from them
         lambda c: feeds.suite(),
         lambda c: feeds.measure(c.feeds),
-        lambda c: 1, lambda c: 13,
+        lambda c: 1, lambda c: 15,
     ),
     Stage(
         "intake", "demand_history",

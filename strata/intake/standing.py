@@ -38,6 +38,8 @@ class FeedStanding:
         feed: `<system>/<feed>`.
         rows, refused_rows: taken since the cut-off before; of the region where rows name a location, and a refused row
             whose location is unknown counts in every region.
+        unknown_keys: of a feed of changes, deletes since the cut-off before of keys that never came, as one who missed
+            their beginning sees them; of the whole feed.
         warn_share, quarantine_share, suspend_share: shares of refused rows that the contract tolerates.
         age_hours: since the youngest extract, null where none was taken by then; sla_hours: as the contract promises.
         newest_rows, rows_before: of the two youngest states, or of two business months; null where neither is known.
@@ -50,6 +52,7 @@ class FeedStanding:
     feed: str
     rows: int
     refused_rows: int
+    unknown_keys: int
     warn_share: float
     quarantine_share: float
     suspend_share: float
@@ -111,7 +114,8 @@ def stand(
             continue
         recent = [batch for batch in known if (_taken(batch, known_at) or since) > since]
         rows, bad = _counted(recent, contract, places, elsewhere)
-        standing = _standing(contract, known, refused.get(key, ()), rows, bad, known_at)
+        counts = rows, bad, _unknown_keys(recent, known, contract)
+        standing = _standing(contract, known, refused.get(key, ()), counts, known_at)
         if key in months:
             standing = replace(standing, newest_rows=months[key][0], rows_before=months[key][1])
         standings.append(standing)
@@ -141,7 +145,11 @@ def _touches(known: Sequence[Batch], contract: Contract, region: str, places: Co
 
 
 def _standing(
-    contract: Contract, known: Sequence[Batch], refused: Sequence[Refusal], rows: int, bad: int, known_at: datetime
+    contract: Contract,
+    known: Sequence[Batch],
+    refused: Sequence[Refusal],
+    counts: tuple[int, int, int],
+    known_at: datetime,
 ) -> FeedStanding:
     limits = contract.thresholds
     newest = _taken(known[-1], known_at) if known else None
@@ -150,8 +158,9 @@ def _standing(
     states = [batch.accepted_rows + batch.refused_rows for batch in known] if contract.full_means == "state" else []
     return FeedStanding(
         feed=f"{contract.system}/{contract.feed}",
-        rows=rows,
-        refused_rows=bad,
+        rows=counts[0],
+        refused_rows=counts[1],
+        unknown_keys=counts[2],
         warn_share=limits.warn_refused_share,
         quarantine_share=_quarantine(limits),
         suspend_share=limits.suspend_refused_share,
@@ -191,3 +200,18 @@ def _counted(
     bad = sum(refused for place, _, refused in found if place in own)
     unknown = sum(refused for place, _, refused in found if place not in own and place not in others)
     return rows + unknown, bad + unknown
+
+
+def _unknown_keys(recent: Sequence[Batch], known: Sequence[Batch], contract: Contract) -> int:
+    changes = [str(batch.rows_file) for batch in recent if batch.manifest.kind == "cdc"]
+    if not changes:
+        return 0
+    key = ", ".join(contract.key)
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT count(*) FROM (SELECT {key} FROM read_parquet($1, union_by_name = true) "  # noqa: S608
+            "WHERE _op = 'd' AND _refusal_reason IS NULL) AS d "
+            f"ANTI JOIN (SELECT {key} FROM read_parquet($2, union_by_name = true) WHERE _op = 'u') AS u USING ({key})",
+            [changes, [str(batch.rows_file) for batch in known]],
+        ).fetchone()
+    return int(found[0]) if found else 0

@@ -77,7 +77,8 @@ def intake_summary() -> pd.DataFrame:
 def feeds() -> pd.DataFrame:
     """Two feeds that keep their contracts."""
     kept = {
-        "rows": 1000, "refused_rows": 0, "warn_share": 0.001, "quarantine_share": 0.005, "suspend_share": 0.02,
+        "rows": 1000, "refused_rows": 0, "unknown_keys": 0, "warn_share": 0.001, "quarantine_share": 0.005,
+        "suspend_share": 0.02,
         "age_hours": 12.0, "sla_hours": 30.0, "newest_rows": 100, "rows_before": 100, "max_volume_drop": 0.5,
         "max_volume_rise": 5.0, "expiry": "2030-12-31", "is_expired": False, "refusal": None, "shape_changed": False,
     }  # fmt: skip

@@ -180,6 +180,8 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "over_suspend_share": Spoil(feed(refused_rows=21)),
         "over_quarantine_share": Spoil(feed(refused_rows=20), "quarantine"),
         "over_warn_share": Spoil(feed(refused_rows=5), "warn"),
+        "unknown_keys": Spoil(feed(unknown_keys=20), "warn"),
+        "too_many_unknown_keys": Spoil(feed(unknown_keys=21)),
         "shape_changed": Spoil(feed(refusal="column_missing", shape_changed=True)),
         "refused_extracts": Spoil(feed(refusal="gzip_damaged"), "warn"),
         "volume_changed": Spoil(feed(newest_rows=40)),
