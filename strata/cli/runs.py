@@ -92,6 +92,7 @@ def land(
             "outcome": extract.outcome,
             "rows": extract.rows,
             "refused_rows": extract.refused_rows,
+            "other_rows": ", ".join(f"{count:,} {what}" for what, count in extract.other_rows.items()),
             "why": ", ".join(f"{reason} ({count})" for reason, count in extract.reasons.items()),
             "advice": extract.advice or "",
         }
@@ -103,6 +104,7 @@ def land(
             "outcome": "released",
             "rows": batch.accepted_rows,
             "refused_rows": batch.refused_rows,
+            "other_rows": "",
             "why": "",
             "advice": "what it waited for is there",
         }

@@ -47,8 +47,9 @@ class Batch:
 
     `first_position` and `last_position` are the range of `_position` (null in an empty batch of changes);
     `refusals` counts refused rows by reason; `accepted_rows` are good rows, deletes included; `duplicate_rows` were
-    equal to an earlier row of a full extract and are not in rows.parquet; `assumed_known` are the first and last
-    known time that a first load was given.
+    equal to an earlier row of a full extract and are not in rows.parquet, `excluded_rows` are not of the feed as its
+    mapping says, `totalled_rows` were added into another one; `assumed_known` are the first and last known time that
+    a first load was given.
     """
 
     system: str
@@ -69,6 +70,18 @@ class Batch:
     contract_sha256: str
     rows_sha256: str
     assumed_known: tuple[str, str] | None = None
+    excluded_rows: int = 0
+    totalled_rows: int = 0
+
+    @property
+    def other_rows(self) -> dict[str, int]:
+        """Delivered rows that are neither accepted nor refused, by what became of them; none are lost."""
+        found = {"repeated": self.duplicate_rows, "excluded": self.excluded_rows, "totalled": self.totalled_rows}
+        if self.manifest.kind == "full":
+            # The rest stands in tables that rows of the feed were only looked up in.
+            known = self.accepted_rows + self.refused_rows + sum(found.values())
+            found["looked_up"] = self.manifest.rows - known
+        return {what: count for what, count in found.items() if count}
 
     @property
     def rows_file(self) -> Path:
@@ -122,6 +135,8 @@ def read_batch(folder: Path) -> Batch:
             warnings=tuple(content["warnings"]),
             contract_sha256=content["contract_sha256"],
             rows_sha256=content["rows_sha256"],
+            excluded_rows=sum(content.get("excluded", {}).values()),
+            totalled_rows=content.get("totalled_rows", 0),
             assumed_known=tuple(content["assumed_known"]) if content.get("assumed_known") else None,
         )
     except (KeyError, ValueError) as error:

@@ -40,7 +40,8 @@ class LandedExtract:
     """What became of one folder of landing/.
 
     `rows` are good rows, `refused_rows` those in quarantine, `reasons` counts refused rows by reason or holds the
-    reason why the extract was refused whole; `advice` says what to do. Only an accepted extract touches anything:
+    reason why the extract was refused whole, `other_rows` are repeats and what a mapping leaves out, adds up or looks
+    up, so that all rows of the manifest are accounted for; `advice` says what to do. Only an accepted extract touches anything:
     one that is held is in raw/ and waits for changes that are missing.
     """
 
@@ -52,6 +53,7 @@ class LandedExtract:
     rows: int = 0
     refused_rows: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    other_rows: dict[str, int] = field(default_factory=dict)
     advice: str | None = None
     warnings: tuple[str, ...] = ()
     touched_locations: tuple[str, ...] = ()
@@ -269,6 +271,7 @@ def _land_one(
         rows=batch.accepted_rows,
         refused_rows=batch.refused_rows,
         reasons=batch.refusals,
+        other_rows=batch.other_rows,
         warnings=batch.warnings,
         touched_locations=batch.touched_locations,
         touched_regions=batch.touched_regions,
