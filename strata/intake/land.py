@@ -41,8 +41,8 @@ class LandedExtract:
 
     `rows` are good rows, `refused_rows` those in quarantine, `reasons` counts refused rows by reason or holds the
     reason why the extract was refused whole, `other_rows` are repeats and what a mapping leaves out, adds up or looks
-    up, so that all rows of the manifest are accounted for; `advice` says what to do. Only an accepted extract touches anything:
-    one that is held is in raw/ and waits for changes that are missing.
+    up, so that all rows of the manifest are accounted for; `advice` says what to do. Only an accepted extract touches
+    anything: one that is held is in raw/ and waits for changes that are missing.
     """
 
     folder: Path

@@ -82,15 +82,21 @@ class Join(_Strict):
 
     `on` names fields that are equal in both, or maps fields of this table to `TABLE.FIELD` of those before it.
     `where` keeps rows of this table. It must then hold one row per key, or `pick` says by which order the first of
-    several is taken.
+    several is taken. A table that is looked up twice has a name of its own each time, given by `as`.
     """
 
     table: Table
+    alias: Table | None = Field(default=None, alias="as")
     on: Annotated[tuple[Native, ...], Field(min_length=1)] | Annotated[dict[Native, Native], Field(min_length=1)]
     fields: tuple[Native, ...] = ()
     where: str | None = None
     pick: str | None = None
     why: Reason | None = None
+
+    @property
+    def name(self) -> str:
+        """How the branch calls the table."""
+        return self.alias or self.table
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -135,22 +141,27 @@ class Branch(_Strict):
             raise ValueError("where and where_why go together: say why these rows are not of the feed")
         twice = sorted({name for name in self.tables if self.tables.count(name) > 1})
         if twice:
-            raise ValueError(f"table {twice[0]} stands twice; look each table up once")
+            raise ValueError(f"table {twice[0]} stands twice; tell them apart by `as`")
         for join in self.joins:
             for mine, theirs in join_fields(join, self.table).items():
                 table, _ = split(theirs, self.tables, self.table)
-                if self.tables.index(table) >= self.tables.index(join.table):
+                if self.tables.index(table) >= self.tables.index(join.name):
                     raise ValueError(f"join {join.table}: on {mine} = {theirs} looks into a table that comes later")
         return self
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The driving table, then those looked up."""
-        return (self.table, *(join.table for join in self.joins))
+        """Names of the driving table, then of those looked up."""
+        return (self.table, *(join.name for join in self.joins))
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """Name in the branch → table of the source."""
+        return {self.table: self.table} | {join.name: join.table for join in self.joins}
 
     @cached_property
     def used(self) -> dict[str, tuple[str, ...]]:
-        """Native fields by table, in the order of first use."""
+        """Native fields by name of the table, in the order of first use."""
         found: dict[str, dict[str, None]] = {table: {} for table in self.tables}
         for spelling in self.columns.values():
             for field in spelling.fields:
@@ -159,10 +170,10 @@ class Branch(_Strict):
             self._note(found, field, self.table)
         for join in self.joins:
             for mine, theirs in join_fields(join, self.table).items():
-                found[join.table].setdefault(mine)
+                found[join.name].setdefault(mine)
                 self._note(found, theirs, self.table)
             for field in join.fields:
-                found[join.table].setdefault(field)
+                found[join.name].setdefault(field)
         return {table: tuple(fields) for table, fields in found.items()}
 
     def _note(self, found: dict[str, dict[str, None]], field: str, default: str) -> None:
@@ -173,7 +184,7 @@ class Branch(_Strict):
         """`TABLE.FIELD` of everything a canonical column is made of; empty for a constant or an absent column."""
         spelling = self.columns.get(column)
         pairs = (split(field, self.tables, self.table) for field in (spelling.fields if spelling else ()))
-        return tuple(f"{table}.{name}" for table, name in pairs)
+        return tuple(f"{self.stored[table]}.{name}" for table, name in pairs)
 
 
 def join_fields(join: Join, driving: str) -> dict[str, str]:
@@ -254,7 +265,7 @@ class Mapping(_Strict):
 
     @model_validator(mode="after")
     def _known_tables(self) -> Self:
-        used = {table for feed in self.feeds.values() for branch in feed.sources for table in branch.tables}
+        used = {t for feed in self.feeds.values() for branch in feed.sources for t in branch.stored.values()}
         unused = sorted(set(self.tables) - used)
         if unused:
             raise ValueError(f"tables: no feed reads {unused}; take them out")
@@ -309,7 +320,7 @@ def mapped_feed(mapping: Mapping, feed: str) -> MappedFeed | None:
     part = mapping.feeds.get(feed)
     if part is None:
         return None
-    used = {table for branch in part.sources for table in branch.tables}
+    used = {table for branch in part.sources for table in branch.stored.values()}
     tables = {name: table for name, table in mapping.tables.items() if name in used}
     return MappedFeed(
         mapping=mapping.mapping, grain=part.grain, layout=mapping.layout, tables=tables, branches=part.sources
@@ -334,12 +345,13 @@ def define_macros(engine: duckdb.DuckDBPyConnection) -> None:
 
 
 def _check_sql(engine: duckdb.DuckDBPyConnection, branch: Branch, where: str) -> None:
-    """Every expression binds to the declared fields, and every declared field is needed."""
+    """Every expression binds to the declared fields, alone and among all others, and needs each of them."""
+    every = tuple(f"{table}.{name}" for table, names in branch.used.items() for name in names)
     for name, spelling in branch.columns.items():
         if spelling.sql is None:
             continue
         place = f"{where}: column {name}"
-        fault = _bind(engine, branch, spelling.sql, spelling.fields)
+        fault = _bind(engine, branch, spelling.sql, spelling.fields) or _bind(engine, branch, spelling.sql, every)
         if fault:
             raise ValueError(f"{place}: sql does not hold over native {list(spelling.fields)}: {fault}")
         for field in spelling.fields:
@@ -347,7 +359,7 @@ def _check_sql(engine: duckdb.DuckDBPyConnection, branch: Branch, where: str) ->
             if _bind(engine, branch, spelling.sql, rest) is None:
                 raise ValueError(f"{place}: sql does not read {field}; take it out of native")
     if branch.where is not None:
-        fault = _bind(engine, branch, branch.where, branch.fields)
+        fault = _bind(engine, branch, branch.where, branch.fields) or _bind(engine, branch, branch.where, every)
         if fault:
             raise ValueError(f"{where}: where does not hold over fields {list(branch.fields)}: {fault}")
     for join in branch.joins:
@@ -356,7 +368,7 @@ def _check_sql(engine: duckdb.DuckDBPyConnection, branch: Branch, where: str) ->
                 continue
             listed = ", ".join(f"NULL::VARCHAR AS {identifier(f)}" for f in (*join.fields, *join_fields(join, "")))
             clause = f"WHERE {text}" if what == "where" else f"ORDER BY {text}"
-            fault = _tried(engine, f"SELECT 1 FROM (SELECT {listed}) AS {identifier(join.table)} {clause}")  # noqa: S608
+            fault = _tried(engine, f"SELECT 1 FROM (SELECT {listed}) AS {identifier(join.name)} {clause}")  # noqa: S608
             if fault:
                 raise ValueError(
                     f"{where}: join {join.table}: {what} does not hold over on and fields {list(join.fields)}: {fault}"

@@ -174,7 +174,7 @@ def _tables(files: Sequence[tuple[str, Path, str, str]], source: MappedFeed) -> 
     def is_there(branch: Branch) -> bool:
         return any(re.fullmatch(pattern(branch.table) + _PART, stem, re.IGNORECASE) for stem, *_ in files)
 
-    used = dict.fromkeys(table for branch in source.branches if is_there(branch) for table in branch.tables)
+    used = dict.fromkeys(table for branch in source.branches if is_there(branch) for table in branch.stored.values())
     return {table: pattern(table) for table in used}
 
 

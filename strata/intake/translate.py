@@ -49,7 +49,7 @@ class Translation:
 def table_of(contract: Contract, file: ManifestFile) -> str:
     """The native table that a file holds; RefusedExtractError where neither manifest nor mapping says it."""
     source = _source(contract)
-    known = sorted({table for branch in source.branches for table in branch.tables})
+    known = sorted({table for branch in source.branches for table in branch.stored.values()})
     if file.table is None and len(known) == 1:
         return known[0]
     if file.table not in known:
@@ -75,7 +75,7 @@ def native_contract(contract: Contract, table: str) -> Contract:
             if spelling is None or spelling.sql is not None or not spelling.fields:
                 continue
             owner, field = split(spelling.fields[0], branch.tables, branch.table)
-            if owner == table:
+            if branch.stored[owner] == table:
                 kinds.setdefault(field, column.type)
                 if column.name in contract.key:
                     key.append(names[field])
@@ -137,7 +137,7 @@ def translate(
         raise RefusedExtractError("table_missing", f"no file is of table {' or '.join(wanted)}; deliver it")
     excluded: dict[str, int] = {}
     for branch in branches:
-        missing = sorted(set(branch.tables) - delivered)
+        missing = sorted(set(branch.stored.values()) - delivered)
         if missing:
             advice = f"{branch.table} needs {missing} beside it; deliver them in the same extract"
             raise RefusedExtractError("table_missing", advice)
@@ -157,7 +157,7 @@ def translate(
             gone = _count(engine, branch, views)
             if gone:
                 excluded[f"{branch.table}: not {branch.where}"] = gone
-    used = {table for branch in branches for table in branch.tables}
+    used = {table for branch in branches for table in branch.stored.values()}
     idle = tuple(f"table_unused: {table}" for table in sorted(delivered - used))
     return Translation(excluded, int(added[0]) if added else 0, idle)
 
@@ -181,7 +181,8 @@ def _source(contract: Contract) -> MappedFeed:
 
 
 def _fields(source: MappedFeed, table: str) -> list[str]:
-    return list(dict.fromkeys(field for branch in source.branches for field in branch.used.get(table, ())))
+    used = (branch.used[name] for branch in source.branches for name, its in branch.stored.items() if its == table)
+    return list(dict.fromkeys(field for fields in used for field in fields))
 
 
 def _native_view(source: MappedFeed, table: str, selects: Sequence[str]) -> str:
@@ -239,7 +240,7 @@ def _totalled(contract: Contract, total: Total, rows: str) -> str:
 
 def _joined(branch: Branch, views: Dict[str, str]) -> str:
     joins = [
-        f"LEFT JOIN ({_looked_up(branch, join, views)}) AS {identifier(join.table)} ON {_condition(branch, join)}"
+        f"LEFT JOIN ({_looked_up(branch, join, views)}) AS {identifier(join.name)} ON {_condition(branch, join)}"
         for join in branch.joins
     ]
     return " ".join([f"{views[branch.table]} AS {identifier(branch.table)}", *joins])
@@ -286,9 +287,9 @@ def _unmapped(branch: Branch, column: str, bit: int) -> str | None:
 
 
 def _looked_up(branch: Branch, join: Join, views: Dict[str, str]) -> str:
-    fields = ", ".join(identifier(field) for field in branch.used[join.table])
+    fields = ", ".join(identifier(field) for field in branch.used[join.name])
     where = f" WHERE ({join.where}) IS TRUE" if join.where else ""
-    table = f"{views[join.table]} AS {identifier(join.table)}"
+    table = f"{views[join.table]} AS {identifier(join.name)}"
     if join.pick is None:
         return f"SELECT DISTINCT {fields} FROM {table}{where}"  # noqa: S608 - fields are quoted identifiers
     key = ", ".join(identifier(field) for field in join_fields(join, branch.table))
@@ -299,7 +300,7 @@ def _looked_up(branch: Branch, join: Join, views: Dict[str, str]) -> str:
 def _condition(branch: Branch, join: Join) -> str:
     pairs = join_fields(join, branch.table).items()
     return " AND ".join(
-        f"{identifier(join.table)}.{identifier(mine)} = {_reference(branch, other)}" for mine, other in pairs
+        f"{identifier(join.name)}.{identifier(mine)} = {_reference(branch, other)}" for mine, other in pairs
     )
 
 

@@ -82,6 +82,13 @@ def test_a_contract_names_its_own_mapping_and_it_wins(tmp_path: Path) -> None:
             {"columns": {"supplier_id": {"native": ["NR"], "sql": "(SELECT NR FROM read_csv('x'))", "why": WHY}}},
             "sql does not hold",
         ),
+        (
+            {
+                "columns": {"supplier_id": {"native": ["NR"], "sql": "upper(NR)", "why": WHY}},
+                "joins": [{"table": "T", "on": ["NR"]}],
+            },
+            "Ambiguous reference",
+        ),
         ({"columns": {"supplier_id": {"native": "NR", "format": "[0-9]+"}}}, "format of a text is the contract's"),
         ({"columns": {"supplier_id": {"native": "NR", "factor": 2, "why": WHY}}}, "sign is for numbers, factor for"),
         ({"where": "NR > 1"}, "where and where_why go together"),

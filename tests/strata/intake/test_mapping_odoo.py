@@ -202,3 +202,32 @@ def test_partners_conditions_warehouses_and_quants(tmp_path: Path) -> None:
     assert land_tables(made, "wms/stock_snapshots", {"stock.quant": quants}, business_date="2024-03-31").rows == 1
     (stock,) = rows(made, "wms/stock_snapshots")
     assert (stock["on_hand_units"], stock["stockout_days"]) == (Decimal("7.5000"), 0)
+
+
+def test_moves_and_order_points(tmp_path: Path) -> None:
+    made = home(tmp_path, "odoo")
+    moves = table("""
+        .id | reference   | product_id/default_code | location_id/usage | location_dest_id/usage | location_id/warehouse_id/code | location_dest_id/warehouse_id/code | date                | quantity | product_uom_id | state
+        71  | WH/IN/00004 | FURN_001                | supplier          | internal               | False                         | WH                                 | 2024-02-14 07:15:00 | 20.0     | Units          | done
+        72  | WH/OUT/0009 | FURN_001                | internal          | customer               | WH                            | False                              | 2024-02-14 09:15:00 | 2.0      | Units          | done
+        73  | WH/INT/0001 | FURN_001                | internal          | internal               | WH                            | WH                                 | 2024-02-14 10:15:00 | 2.0      | Units          | done
+        74  | WH/POS/0001 | FURN_001                | view              | internal               | WH                            | WH                                 | 2024-02-14 10:15:00 | 2.0      | Units          | done
+    """)
+    assert land_tables(made, "wms/stock_movements", {"stock.move.line": moves}).outcome == "accepted"
+    found = rows(made, "wms/stock_movements")
+    assert [(r["movement_line"], r["movement_type"], r["location_id"], r["quantity"]) for r in found] == [
+        (71, "receipt", "WH", 20),
+        (72, "issue_sale", "WH", 2),
+    ]
+    assert [(r["row"], r["reason"], r["value"]) for r in refused(made, "wms/stock_movements")] == [
+        (4, "unmapped_code", "view>internal")
+    ]
+    points = table("""
+        product_id/default_code | warehouse_id/code | product_min_qty | product_max_qty | qty_multiple
+        FURN_001                | WH                | 5.0             | 20.0            | 0.0
+        FURN_002                | WH                | 1.0             | 4.0             | 2.0
+    """)
+    assert land_tables(made, "erp/planning_parameters", {"stock.warehouse.orderpoint": points}).outcome == "accepted"
+    one, two = rows(made, "erp/planning_parameters")
+    assert (one["reorder_point_units"], one["max_stock_units"], one.get("rounding_units")) == (5, 20, None)
+    assert two["rounding_units"] == 2

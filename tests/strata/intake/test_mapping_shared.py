@@ -49,6 +49,15 @@ def test_every_delivery_is_accepted_excluded_or_refused_with_a_reason(tmp_path: 
     assert found["erp/goods_receipts"].rows == 4920
     assert found["erp/items"].rows == 184 and found["erp/items"].other_rows == {"repeated": 10140}
     assert (found["erp/suppliers"].rows, found["wms/sites"].rows) == (72, 43)
+    shipments = found["tms/shipments"]
+    assert (shipments.rows, shipments.refused_rows) == (10324, 0)
+    moves = rows(made, "tms/shipments")
+    # Freight is a number on 6,198 lines (60 %), weight on 6,372.
+    assert sum("actual_cost" in row for row in moves) == 6198
+    assert sum("weight_kg" in row for row in moves) == 6372
+    assert Counter(row["mode"] for row in moves) == {"air": 6763, "ftl": 2830, "ocean": 371, "unknown": 360}
+    lanes = found["tms/lanes"]
+    assert lanes.refused_rows == 0 and lanes.other_rows["excluded"] == 360
     place = {row["location_id"]: row for row in rows(made, "wms/sites")}["Côte d'Ivoire"]
     assert (place["region"], place["time_zone"]) == ("AFRICA", "Africa/Abidjan")
 
@@ -67,6 +76,8 @@ def test_adventure_works_arrives_as_an_erp(tmp_path: Path) -> None:
             "sales_order_lines",
             "purchase_order_lines",
             "goods_receipts",
+            "bill_of_materials",
+            "planning_parameters",
         )
     ]
     made, found = landed(tmp_path, "adventureworks", ADVENTURE_WORKS, *feeds, "wms/sites")
@@ -80,6 +91,9 @@ def test_adventure_works_arrives_as_an_erp(tmp_path: Path) -> None:
         "sales_order_lines": (60398 + 60855, 0),
         "purchase_order_lines": (8845, 0),
         "goods_receipts": (8169, 0),
+        # 2,679 positions, of which 103 are of no assembly.
+        "bill_of_materials": (2576, 0),
+        "planning_parameters": (504, 0),
         "wms/sites": (1, 0),
     }
     item = {row["sku_id"]: row for row in rows(made, "erp/items")}["HL-U509-R"]
@@ -109,6 +123,8 @@ def test_adventure_works_arrives_as_an_erp(tmp_path: Path) -> None:
         "promised_date": date(2022, 4, 29),
         "status": "closed",
     }
+    position = {row["bom_position"]: row for row in rows(made, "erp/bill_of_materials")}[2000]
+    assert (position["sku_id"], position["component_sku_id"]) == ("BE-2349", "BA-8327")
     sales = rows(made, "erp/sales_order_lines")
     assert min(row["ordered_at"] for row in sales) == datetime(2022, 5, 30, 7, tzinfo=UTC)
     channels = Counter(row["channel"] for row in sales)
