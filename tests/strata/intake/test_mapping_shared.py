@@ -14,7 +14,6 @@ from tests.strata.intake.natives import contracts, home, refused, rows
 
 SHARED = Path(__file__).resolve().parents[3] / "../shared/data"
 ADVENTURE_WORKS, SCMS = SHARED / "adventureworks", SHARED / "scms_delivery"
-PART = "two companies by contracts and mappings only"
 
 
 def landed(root: Path, mapping: str, folder: Path, *feeds: str) -> tuple[Home, dict[str, LandedExtract]]:
@@ -31,7 +30,7 @@ def landed(root: Path, mapping: str, folder: Path, *feeds: str) -> tuple[Home, d
     return made, found
 
 
-@pytest.mark.capability("2.1", part=PART)
+@pytest.mark.capability("2.1", part="two companies by contracts and mappings only")
 @pytest.mark.skipif(not SCMS.exists(), reason="shared data is not beside the project")
 def test_every_delivery_is_accepted_excluded_or_refused_with_a_reason(tmp_path: Path) -> None:
     made, found = landed(tmp_path, "scms_delivery", SCMS)
@@ -62,7 +61,7 @@ def test_every_delivery_is_accepted_excluded_or_refused_with_a_reason(tmp_path: 
     assert (place["region"], place["time_zone"]) == ("AFRICA", "Africa/Abidjan")
 
 
-@pytest.mark.capability("2.1", part=PART)
+@pytest.mark.capability("2.1", part="two companies by contracts and mappings only")
 @pytest.mark.skipif(not ADVENTURE_WORKS.exists(), reason="shared data is not beside the project")
 def test_adventure_works_arrives_as_an_erp(tmp_path: Path) -> None:
     feeds = [
