@@ -6,7 +6,7 @@ Belongs here: declared assumptions, each with its meaning; docs/sample.md prints
 from dataclasses import dataclass
 
 from strata.sample import departments
-from strata.sample.departments import FRESH, PlanningSpec, PromiseSpec, TransportSpec, WarehouseSpec
+from strata.sample.departments import FRESH, PlanningSpec, PromiseSpec, TransportSpec, TroubleSpec, WarehouseSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,7 @@ class OperationsSpec:
         restated_second_month_share: of those, the share restated two months later, not one.
         duplicate_events: change events sent twice in every extract of changes.
         warehouse, transport, promises, planning: assumptions of the other departments.
+        troubles: what goes wrong on purpose; None where nothing does.
     """
 
     supply: tuple[SupplyClass, ...]
@@ -99,6 +100,7 @@ class OperationsSpec:
     transport: TransportSpec
     promises: PromiseSpec
     planning: PlanningSpec
+    troubles: TroubleSpec | None
 
 
 GENERAL = (
@@ -167,4 +169,5 @@ SHIPPED = OperationsSpec(
     transport=departments.TRANSPORT,
     promises=departments.PROMISES,
     planning=departments.PLANNING,
+    troubles=departments.TROUBLES,
 )

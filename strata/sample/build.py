@@ -143,10 +143,12 @@ def land_cycle(home: Home, company: Company, cycle: str, *, first_cycle: str) ->
 
 def _land(home: Home, feed: Feed, first_month: int, begin: int, stop: int, *, cycle: str) -> Extract | None:
     is_initial = begin == first_month
+    if stop in feed.missing and not is_initial:
+        return None
     rows = feed.rows(begin, stop)
     if not rows.num_rows and not is_initial or (feed.delay and not rows.num_rows):
         return None
-    taken = _extracted_at(cycle, feed.delay)
+    taken = _extracted_at(cycle, feed.delay + (0 if is_initial else feed.late.get(stop, 0)))
     before = month_first_day(begin) if is_initial else _extracted_at(shifted(cycle, -1), feed.delay)
     position = {"from": before.strftime("%Y-%m-%dT%H:%M:%SZ"), "to": taken.strftime("%Y-%m-%dT%H:%M:%SZ")}
     if feed.is_change_log:
@@ -169,6 +171,7 @@ def _land(home: Home, feed: Feed, first_month: int, begin: int, stop: int, *, cy
         initial_load=is_initial,
         origin=feed.origin,
         control_totals=feed.totals,
+        schema_version=feed.schema_version,
     )
 
 

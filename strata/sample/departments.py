@@ -193,6 +193,47 @@ class PlanningSpec:
     pallet_cost: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleSpec:
+    """What goes wrong on purpose, so that it is seen to be named, kept and counted.
+
+    Months are counted back from the last month of data: 2 is the second before it.
+
+    Attributes:
+        change_month: month from which units and billing change.
+        piece_items, pieces: how many of the best selling items are then sold by the piece, and pieces to a base unit.
+        case_items: how many items are then sold in cases where a line is whole cases: those with most such lines.
+        rates: currencies with the range of what a unit of them is worth in the group currency.
+        billed_in, billed_share: currency in which a share of the customers of one region are billed from then on.
+        moved_families, moved_categories: shares of items whose family or category another source has otherwise.
+        excluded_items: items that another source has among what the company does not keep.
+        trade_share: share of items that the data pool of the trade knows, by GTIN alone.
+        stale_feed, stale_month: state feed whose extract about that month never comes.
+        late_feed, late_month, late_days: feed whose extract about that month comes so many days late.
+        drift_feed, drift_column, drift_month: feed that brings a column nobody agreed, from that month on.
+    """
+
+    change_month: int
+    piece_items: int
+    pieces: int
+    case_items: int
+    rates: dict[str, tuple[float, float]]
+    billed_in: str
+    billed_share: float
+    moved_families: float
+    moved_categories: float
+    excluded_items: int
+    trade_share: float
+    stale_feed: str
+    stale_month: int
+    late_feed: str
+    late_month: int
+    late_days: int
+    drift_feed: str
+    drift_column: str
+    drift_month: int
+
+
 WAREHOUSE = WarehouseSpec(
     chilled=(*FRESH, "MILK", "CHEESE", "YOGURT", "EGGS", "REFRGRATD"),
     frozen=("FROZEN", "FRZN", "ICE CREAM"),
@@ -287,4 +328,25 @@ PLANNING = PlanningSpec(
     overtime_share=0.15,
     hour_cost=24.0,
     pallet_cost=2.2,
+)
+TROUBLES = TroubleSpec(
+    change_month=2,
+    piece_items=6,
+    pieces=6,
+    case_items=20,
+    rates={"CAD": (0.74, 0.81), "EUR": (1.06, 1.20)},
+    billed_in="CAD",
+    billed_share=0.20,
+    moved_families=0.02,
+    moved_categories=0.004,
+    excluded_items=3,
+    trade_share=0.30,
+    stale_feed="crm/sla_terms",
+    stale_month=2,
+    late_feed="planning/consensus_decisions",
+    late_month=1,
+    late_days=6,
+    drift_feed="tms/shipments",
+    drift_column="co2e_kg",
+    drift_month=2,
 )

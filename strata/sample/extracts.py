@@ -62,6 +62,7 @@ def write_extract(
     initial_load: bool,
     origin: Origin,
     control_totals: Sequence[str],
+    schema_version: int = SCHEMA_VERSION,
 ) -> Extract:
     """Write `table` as `landing/<system>/<feed>/<extract_id>/` with its manifest.
 
@@ -85,6 +86,7 @@ def write_extract(
         initial_load: whether this is the first load of the feed.
         origin: whether somebody observed these rows or the sample company invented them.
         control_totals: decimal columns whose exact sums go into the manifest.
+        schema_version: of the contract that the rows are written for.
 
     Raises:
         ValueError: a timestamp has no zone, or envelope, kind and format do not go together.
@@ -112,7 +114,7 @@ def write_extract(
             "extract_id": extract_id,
             "kind": kind,
             "envelope": envelope,
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": schema_version,
             "initial_load": initial_load,
             "grain": grain,
             "extracted_at": extracted_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

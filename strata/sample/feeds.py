@@ -4,22 +4,26 @@ Belongs here: what a source system sends about a span of months. Does not: extra
 cycles (`strata.sample.build`), how a file is written (`strata.sample.extracts`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from strata.sample import accounts, consensus, planning, transport, warehouse
-from strata.sample.activity import Rows, observe
+from strata.sample import accounts, consensus, planning, transport, troubles, warehouse
+from strata.sample.activity import Activity, Bools, Rows, observe
 from strata.sample.assumptions import OperationsSpec
 from strata.sample.demand import Demand, day_number, month_first_day, months_of, positions
 from strata.sample.documents import Papers
-from strata.sample.extracts import Format, Origin, as_decimal, as_scaled
+from strata.sample.extracts import SCHEMA_VERSION, Format, Origin, as_decimal, as_scaled
 from strata.sample.operations import CENT, Operations, is_stocked, life_status
 from strata.sample.replenishment import Ints
 
+ITEM_SCHEMA_VERSION = 3
+DAY_MINUTES = 1440
 PRICE_LIST = "STORE"
 DAYS_COVERED = 7
 
@@ -29,7 +33,8 @@ class Feed:
     """One stream of extracts. `rows(first, stop)` gives what it sends about months `first` .. `stop - 1`.
 
     A state feed ignores `first` and gives everything as it is at the beginning of month `stop`. `delay` minutes
-    part extracts of one feed that are taken in the same night.
+    part extracts of one feed that are taken in the same night. The extract with the state of a month in `missing` never
+    comes, one of a month in `late` so many minutes late.
     """
 
     system: str
@@ -42,18 +47,28 @@ class Feed:
     is_change_log: bool = False
     delay: int = 0
     totals: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+    missing: frozenset[int] = frozenset()
+    late: Mapping[int, int] = field(default_factory=dict)
 
 
 def feeds(demand: Demand, operations: Operations, papers: Papers, spec: OperationsSpec, *, seed: int) -> list[Feed]:
     """All feeds of the company, in the order in which they are written."""
-    sales, misbooked = _sales(demand, spec, seed)
+    activity = observe(demand, operations)
+    desk = planning.staff(demand, operations, activity, spec.planning, seed=seed)
+    handling = warehouse.handle(demand, operations, spec.warehouse, seed=seed)
+    express = troubles.expressed(demand, operations, activity, handling, spec.troubles, seed=seed)
+    sales, misbooked = (_through(express, rows) for rows in _sales(demand, spec, seed))
     grain: Literal["event", "day", "week", "month"] = demand.grain  # type: ignore[assignment]
     promotions_month = months_of(demand.promotions.column("starts_on").cast(pa.int32()).to_numpy().astype(np.int64))
     # a promotion that started just before the data belongs to its first month
     promotions_month = np.maximum(promotions_month, demand.first_day.year * 12 + demand.first_day.month - 1)
-    others = _departments(demand, operations, papers, spec, seed)
-    return [
-        Feed("erp", "items", "simulated", "csv", "event", _items(demand, operations), is_state=True),
+    others = _departments(demand, operations, papers, activity, desk, handling, spec, seed)
+    found = [
+        Feed(
+            "erp", "items", "simulated", "csv", "event", _items(demand, operations, desk), is_state=True,
+            schema_version=ITEM_SCHEMA_VERSION,
+        ),
         Feed("erp", "customers", "simulated", "jsonl", "event", _whole(demand.customers), is_state=True),
         Feed("erp", "suppliers", "simulated", "csv", "event", _whole(operations.suppliers), is_state=True),
         Feed("erp", "supplier_items", "simulated", "csv", "event", _whole(operations.supplier_items), is_state=True),
@@ -78,13 +93,34 @@ def feeds(demand: Demand, operations: Operations, papers: Papers, spec: Operatio
         Feed("crm", "promotions", demand.origin, "parquet", "week", _of_month(demand.promotions, promotions_month)),
         *others,
     ]  # fmt: skip
+    return [_troubled(feed, demand, spec) for feed in found]
 
 
-def _departments(demand: Demand, operations: Operations, papers: Papers, spec: OperationsSpec, seed: int) -> list[Feed]:
+def _troubled(feed: Feed, demand: Demand, spec: OperationsSpec) -> Feed:
+    """The feed with what goes wrong in it on purpose."""
+    trouble, name = spec.troubles, f"{feed.system}/{feed.feed}"
+    if trouble is None:
+        return feed
+    if name == trouble.stale_feed:
+        feed = replace(feed, missing=frozenset({troubles.month_back(demand, trouble.stale_month) + 1}))
+    if name == trouble.late_feed:
+        feed = replace(
+            feed, late={troubles.month_back(demand, trouble.late_month) + 1: trouble.late_days * DAY_MINUTES}
+        )
+    if name == trouble.drift_feed:
+        feed = replace(feed, rows=troubles.drifted(feed.rows, demand, trouble))
+    return feed
+
+
+def _through(express: troubles.Express, rows: Rows) -> Rows:
+    return lambda first, stop: express(rows(first, stop))
+
+
+def _departments(
+    demand: Demand, operations: Operations, papers: Papers, activity: Activity, desk: planning.Desk,
+    handling: warehouse.Handling, spec: OperationsSpec, seed: int,
+) -> list[Feed]:  # fmt: skip
     """What planning, warehouses, transport and sales send about the same demand and operations."""
-    activity = observe(demand, operations)
-    desk = planning.staff(demand, operations, activity, spec.planning, seed=seed)
-    handling = warehouse.handle(demand, operations, spec.warehouse, seed=seed)
     layout = warehouse.lay_out(demand, operations, handling, spec.warehouse, seed=seed)
     lanes = transport.connect(demand, operations, activity, spec.transport, seed=seed)
     book = accounts.open_book(demand, activity, spec.promises, seed=seed)
@@ -99,6 +135,15 @@ def _departments(demand: Demand, operations: Operations, papers: Papers, spec: O
         return Feed(system, feed, "simulated", format, grain, rows, totals=totals)
 
     return [
+        news("erp", "exchange_rates", troubles.exchange_rates(demand, spec.troubles, seed=seed), "csv", "event"),
+        state(
+            "erp", "item_units",
+            _whole(troubles.item_unit_rows(demand, operations, activity, handling, spec.troubles)), "csv",
+        ),
+        state(
+            "crm", "item_hierarchy",
+            _whole(troubles.hierarchy_rows(demand, operations, activity, spec.troubles, seed=seed)), "parquet",
+        ),
         state("erp", "item_sites", planning.item_sites(demand, operations, activity, desk), "parquet"),
         state(
             "erp", "planning_parameters",
@@ -207,12 +252,21 @@ def _sales(demand: Demand, spec: OperationsSpec, seed: int) -> tuple[Rows, Rows]
     return _of_month(demand.lines, arrives), misbooked
 
 
-def _items(demand: Demand, operations: Operations) -> Rows:
+def _items(demand: Demand, operations: Operations, desk: planning.Desk) -> Rows:
     items = operations.items
+    codes = troubles.gtins(items.num_rows)
+    predecessor = np.full(items.num_rows, -1, dtype=np.int64)
+    replaced = np.flatnonzero(desk.successor >= 0)
+    predecessor[desk.successor[replaced]] = replaced
     skus = items.column("sku_id").combine_chunks()
     price_item = positions(operations.prices.column("sku_id"), skus)
     price_month = operations.prices.column("month").to_numpy()
     price = as_scaled(operations.prices.column("unit_price"))
+
+    def known_before(predecessor: Ints, as_of: date) -> Bools:
+        """What an item follows is known once that has ended."""
+        day = (as_of - demand.first_day).days
+        return (predecessor >= 0) & (desk.end[np.maximum(predecessor, 0)] <= day)
 
     def rows(first: int, stop: int) -> pa.Table:
         as_of = month_first_day(stop)
@@ -235,6 +289,9 @@ def _items(demand: Demand, operations: Operations) -> Rows:
                 "launch_date": items.column("launch_date"),
                 "end_date": pc.if_else(ended, items.column("end_date"), None),
                 "status": pa.array(life_status(items, as_of), pa.string()),
+                "gtin": codes,
+                "manufacturer_part_number": pa.nulls(len(skus), pa.string()),
+                "predecessor_sku_id": skus.take(pa.array(predecessor, mask=~known_before(predecessor, as_of))),
             }
         )
 

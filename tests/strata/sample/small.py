@@ -17,7 +17,10 @@ SPEC: GeneratorSpec = replace(
     SHIPPED, items=12, regions=("EAST", "WEST"), locations_per_region=1, first_monday=date(2016, 1, 4), weeks=104
 )
 # many late and wrong lines, so that a few items show all of them
-RULES = replace(assumptions.SHIPPED, late_share=0.05, misbooked_share=0.04, restated_second_month_share=0.5)
+# and everything in one unit and currency, so that sums can be taken as they come
+RULES = replace(
+    assumptions.SHIPPED, late_share=0.05, misbooked_share=0.04, restated_second_month_share=0.5, troubles=None
+)
 
 
 def manifests(home: Home, feed: str = "*/*") -> list[tuple[Path, dict[str, Any]]]:
