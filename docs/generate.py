@@ -111,10 +111,8 @@ def commands() -> str:
 def graph() -> str:
     """The asset graph: groups, owners, partitions, what each asset reads and how, its checks."""
     from orchestration.definitions import build_definitions
-    from strata.home import Home
 
-    # Made from the repository's own configuration, whatever home the reader has.
-    definitions = build_definitions(Home(REPOSITORY / "docs" / "no-home"))
+    definitions = build_definitions(_no_home())
     checks = defaultdict(list)
     for check in definitions.resolve_asset_graph().asset_check_keys:
         checks[check.asset_key].append(check.name)
@@ -150,11 +148,113 @@ def graph() -> str:
     return _page(lines)
 
 
+def attributes() -> str:
+    """Every attribute of every feed: meaning, source field, where it is conformed to, who answers for it."""
+    from strata.lineage.registry import registry_of
+
+    registry = registry_of(_no_home())
+    conformed = defaultdict(list)
+    for field in registry.fields:
+        if (
+            field.layer == "conformed"
+            and field.transformation in ("copy", "compute")
+            and len(field.source_columns) == 1
+        ):
+            conformed[field.source_columns[0]].append(f"`{field.table}.{field.column}`")
+    lines = [
+        "# Attributes",
+        NOTE,
+        "",
+        "What the feeds bring, from their contracts (`config/feeds/`), and the conformed column that each attribute "
+        "becomes, from dbt's compiled SQL. `spelled` is the field in each ready mapping (`config/mappings/`). "
+        "`segmentation` marks what a class depends on, by lineage: such a field has an owner, a steward, "
+        "a definition, a refresh SLA and lineage, or nothing is built.",
+        "",
+    ]
+    for feed in sorted({field.table for field in registry.fields if field.layer == "feed"}):
+        fields = [field for field in registry.of_table(feed) if field.kind != "control"]
+        first = fields[0]
+        lines += [
+            f"## {feed}",
+            "",
+            f"Owner: {first.owner}. Steward: {first.steward}. Refreshed within {first.freshness_sla_hours} hours. "
+            f"Personal data: {first.personal_data}.",
+            "",
+            *_grid(
+                ("attribute", "type", "unit", "meaning", "spelled", "conformed to", "criticality"),
+                (
+                    (
+                        f"`{field.column}`",
+                        field.kind,
+                        field.unit or "",
+                        field.definition,
+                        ", ".join(f"`{name}`" for name in field.spelled),
+                        ", ".join(conformed[f"{feed}.{field.column}"]),
+                        field.criticality,
+                    )
+                    for field in fields
+                ),
+            ),
+        ]
+    return _page(lines)
+
+
+def lineage() -> str:
+    """Every published column: how it comes about, and from which feed columns."""
+    from strata.lineage.registry import registry_of
+    from strata.tables import TABLES
+
+    registry = registry_of(_no_home())
+    lines = [
+        "# Lineage",
+        NOTE,
+        "",
+        "Where every published column comes from, read from the SQL itself and, for what Python computes, from "
+        "declarations beside the code that a test proves by changing inputs. The same rows are published as "
+        "`lineage_field`, with the columns that only decide (filters, joins, keys, cases) in `decided_by`.",
+        "",
+    ]
+    for table in TABLES:
+        fields = registry.of_table(table)
+        shared = set.intersection(*(set(field.decided_by) for field in fields))
+        kept = [name for name in fields[0].decided_by if name in shared and not name.rsplit(".", 1)[1].startswith("_")]
+        rows = f"Which rows there are is decided by {', '.join(f'`{name}`' for name in kept)}." if kept else ""
+        lines += [
+            f"## {table}",
+            "",
+            *([rows, ""] if rows else []),
+            *_grid(
+                ("column", "how", "values from", "parameters", "SLA, hours", "criticality"),
+                (
+                    (
+                        f"`{field.column}`",
+                        field.transformation,
+                        ", ".join(f"`{name}`" for name in field.source_columns),
+                        ", ".join(f"`{name}`" for name in field.parameters if not name.startswith("run.")),
+                        str(field.freshness_sla_hours or ""),
+                        field.criticality,
+                    )
+                    for field in fields
+                ),
+            ),
+        ]
+    return _page(lines)
+
+
+def _no_home() -> Any:
+    from strata.home import Home
+
+    # The repository's own configuration, whatever home the reader has.
+    return Home(REPOSITORY / "docs" / "no-home")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "tables.md": tables,
     "capabilities.md": capabilities,
     "cli.md": commands,
     "assets.md": graph,
+    "attributes.md": attributes,
+    "lineage.md": lineage,
 }
 
 

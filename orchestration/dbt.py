@@ -18,6 +18,7 @@ import pyarrow as pa
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
+from orchestration.columns import AssetColumns
 from orchestration.partitions import Grid
 from strata.conformed.build import (
     ReleasePart,
@@ -67,8 +68,9 @@ class MartsRequest:
 class StrataDbtTranslator(DagsterDbtTranslator):
     """Asset key = dbt model = folder = table; group = the pass and layer; owner = the team of the dbt group."""
 
-    def __init__(self, grid: Grid | None = None) -> None:
+    def __init__(self, columns: AssetColumns, grid: Grid | None = None) -> None:
         super().__init__()
+        self._columns = columns
         self._grid = grid
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
@@ -78,6 +80,13 @@ class StrataDbtTranslator(DagsterDbtTranslator):
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return str(dbt_resource_props["description"])  # without the SQL, which dagster-dbt puts below it
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        # From the compiled SQL as definitions load; dagster-dbt's own way asks the database once a model in every run.
+        return {**super().get_metadata(dbt_resource_props), **self._columns.lineage(dbt_resource_props["name"])}
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        return {**super().get_tags(dbt_resource_props), **self._columns.tags(dbt_resource_props["name"])}
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         # One group per pass: the facts that are conformed and the tables of a release are both marts to dbt, but the
@@ -117,6 +126,7 @@ def ensure_manifest(project: Path = DBT_PROJECT) -> Path:
 
 def make_conform_assets(
     manifest_path: Path,
+    columns: AssetColumns,
     *,
     collect: Callable[[dg.AssetExecutionContext], ConformRequest],
     required_resource_keys: set[str] | None = None,
@@ -125,6 +135,7 @@ def make_conform_assets(
 
     Args:
         manifest_path: from `ensure_manifest`.
+        columns: what is known of the models' columns.
         collect: says, when the asset runs, which batches are conformed.
         required_resource_keys: resources that `collect` reads from the context.
     """
@@ -134,7 +145,7 @@ def make_conform_assets(
         select=selection("conform"),
         exclude=NO_UNIT_TESTS,
         name="conform",
-        dagster_dbt_translator=StrataDbtTranslator(),
+        dagster_dbt_translator=StrataDbtTranslator(columns),
         required_resource_keys=required_resource_keys,
         pool=DBT_POOL,
     )
@@ -171,6 +182,7 @@ def make_conform_assets(
 def make_marts_assets(
     manifest_path: Path,
     grid: Grid,
+    columns: AssetColumns,
     *,
     collect: Callable[[dg.AssetExecutionContext], MartsRequest],
     required_resource_keys: set[str] | None = None,
@@ -180,6 +192,7 @@ def make_marts_assets(
     Args:
         manifest_path: from `ensure_manifest`.
         grid: the marts are partitioned by its cycles and look at the lake across its regions.
+        columns: what is known of the models' columns.
         collect: says, when the asset runs, which parts the release has.
         required_resource_keys: resources that `collect` reads from the context.
     """
@@ -191,7 +204,7 @@ def make_marts_assets(
         name="marts",
         partitions_def=grid.cycles,
         backfill_policy=dg.BackfillPolicy.multi_run(),  # one run per cycle: a release is of one cycle
-        dagster_dbt_translator=StrataDbtTranslator(grid),
+        dagster_dbt_translator=StrataDbtTranslator(columns, grid),
         required_resource_keys=required_resource_keys,
         pool=DBT_POOL,
     )

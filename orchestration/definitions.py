@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets import demand, forecast, gate, inventory, landing, release, segmentation
 from orchestration.checks import gate_checks, judge, point
+from orchestration.columns import AssetColumns
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
 from orchestration.io import LakeIOManager, PreviousClassesIOManager
 from orchestration.jobs import jobs
@@ -23,6 +24,7 @@ from orchestration.schedules import schedules
 from orchestration.sensors import sensors
 from orchestration.watch import watch
 from strata.home import Home
+from strata.lineage.registry import registry_of
 
 OWNERS = {
     "demand": "team:demand-planning",
@@ -46,13 +48,16 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     grid = make_grid(home.calendar())
     shared = workspace or Workspace(root=str(home.root))
     manifest = ensure_manifest()
-    conform = make_conform_assets(manifest, collect=lambda context: conform_request(home))
+    columns = AssetColumns(registry_of(home).checked())
+    conform = make_conform_assets(manifest, columns, collect=lambda context: conform_request(home))
     marts = make_marts_assets(
         manifest,
         grid,
+        columns,
         collect=lambda context: marts_request(shared, context.partition_key, context.run.run_id),
     )
-    landed = landing.make(contracts(home).values(), ACCEPTED_CHECK, lambda log: receive(home, log))
+    feeds = landing.make(contracts(home).values(), ACCEPTED_CHECK, lambda log: receive(home, log))
+    landed = [asset.map_asset_specs(lambda spec: _described(spec, ".".join(spec.key.path), columns)) for asset in feeds]
     stages = {
         "demand": demand.make(grid),
         "segmentation": segmentation.make(grid),
@@ -61,7 +66,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }
-    owned = {name: [_owned(asset, name) for asset in assets] for name, assets in stages.items()}
+    owned = {name: [_owned(asset, name, columns) for asset in assets] for name, assets in stages.items()}
     decided = [asset for name, assets in owned.items() if name != "release" for asset in assets]
     return dg.Definitions(
         assets=[*landed, conform, marts, *decided, *owned["release"]],
@@ -78,16 +83,22 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     )
 
 
-def _owned(asset: dg.AssetsDefinition, stage: str) -> dg.AssetsDefinition:
-    """The asset in the group of its stage, with the stage's owner."""
+def _owned(asset: dg.AssetsDefinition, stage: str, columns: AssetColumns) -> dg.AssetsDefinition:
+    """The asset in the group of its stage, with the stage's owner and what is known of its columns."""
 
     def stamp(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.path[-1]
-        return spec.replace_attributes(
+        stamped = spec.replace_attributes(
             group_name=stage, owners=[OWNERS[stage]], kinds={"python", *KINDS.get(name, ("parquet",))}
         )
+        return _described(stamped, name, columns)
 
     return asset.map_asset_specs(stamp)
+
+
+def _described(spec: dg.AssetSpec, table: str, columns: AssetColumns) -> dg.AssetSpec:
+    """The spec with its table's column schema, column lineage and criticality."""
+    return spec.merge_attributes(metadata=columns.metadata(table), tags=columns.tags(table))
 
 
 @cache

@@ -18,7 +18,8 @@ from strata.governance.plan import RegionPlan, ReleasePlan, plan_release
 from strata.governance.publisher import PublishResult, publish
 from strata.governance.releases import current_manifest, published_table, region_rows
 from strata.home import Home
-from strata.tables import TABLES
+from strata.lineage.registry import registry_of
+from strata.tables import LINEAGE_FIELD, TABLES
 
 
 def marts_request(workspace: Workspace, cycle: str, run_id: str) -> MartsRequest:
@@ -39,11 +40,12 @@ def publish_cycle(workspace: Workspace, cycle: str, run_id: str) -> PublishResul
     """Publish the candidates of a cycle with the marts of this run."""
     home, store = workspace.home, workspace.store
     folder = home.scratch(run_id) / "dbt-marts" / "outputs"
+    marts = {name: folder / f"{name}.parquet" for name in MARTS}
     return publish(
         store,
         home,
         plan_release(store, home, cycle, None, as_known=workspace.as_known),
-        {name: folder / f"{name}.parquet" for name in MARTS},
+        {**marts, LINEAGE_FIELD.name: _lineage_file(workspace, cycle, run_id)},
         run_id=run_id,
         actor="pipeline",
         reason=f"cycle {cycle}",
@@ -71,6 +73,15 @@ def _metadata(result: PublishResult) -> Mapping[str, str | list[str]]:
         "suspended_regions": list(result.suspended),
         "regions": ", ".join(f"{r.region}: {r.kind} {r.cycle or '-'} ({r.why})" for r in result.plan.regions),
     }
+
+
+def _lineage_file(workspace: Workspace, cycle: str, run_id: str) -> Path:
+    """`lineage_field` as the contracts, models and code of this release say it."""
+    version = workspace.scheme(cycle).scheme.version
+    file = workspace.home.scratch(run_id) / f"{LINEAGE_FIELD.name}.parquet"
+    registry = registry_of(workspace.home).checked()
+    write_parquet(file, registry.table(valid_for_cycle=cycle, scheme_version=version))
+    return file
 
 
 def _part(workspace: Workspace, plan: ReleasePlan, region: RegionPlan) -> ReleasePart:

@@ -24,6 +24,18 @@ ARROW: dict[Kind, pa.DataType] = {
     "decimal": pa.decimal128(18, 4),
 }
 NOT_CONTENT = frozenset({"release_id"})
+# Who looks after the fields of each owner's tables; an owner without one fails the build where a class depends on it.
+STEWARDS = {
+    "data-engineering": "intake-steward",
+    "demand-planning": "demand-steward",
+    "inventory": "policy-steward",
+    "logistics": "network-planning",
+    "master-data": "item-master",
+    "performance": "kpi-steward",
+    "procurement": "purchasing-info",
+    "sales": "customer-master",
+    "segmentation": "scheme-steward",
+}
 
 
 class TableError(ValueError):
@@ -56,6 +68,11 @@ class Table:
     @property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @property
+    def steward(self) -> str:
+        """Who looks after the fields; empty where the owner named nobody."""
+        return STEWARDS.get(self.owner, "")
 
     @property
     def schema(self) -> pa.Schema:
@@ -433,6 +450,34 @@ SCHEME = _table(
     decided=False, scope="release",
 )  # fmt: skip
 
+LINEAGE_FIELD = _table(
+    "lineage_field",
+    "table_name x column_name",
+    ("table_name", "column_name"),
+    "data-engineering",
+    "Every field from the feeds to the release: who answers for it, what it means, what it is computed from.",
+    (
+        _c("table_name", "text", "Table; a feed is `<system>.<feed>`."),
+        _c("column_name", "text", "Column of the table."),
+        _REGION,
+        _c("layer", "text", "feed (as extracted), conformed (dbt) or release (published)."),
+        _c("definition", "text", "What the field means."),
+        _n("unit", "text", "Unit of the values, where the contract states one."),
+        _c("owner", "text", "Team that answers for the field."),
+        _c("steward", "text", "Who looks after it."),
+        _c("criticality", "text", "segmentation: a class depends on it; planning: a forecast or policy; informative."),
+        _c("transformation", "text", "source, copy, compute, aggregate, condition, constant, run, or undeclared."),
+        _c("source_columns", "text", "Feed columns whose values it carries, `; ` between, first in precedence first."),
+        _c("source_fields", "text", "The same as the source systems spell them in this home."),
+        _c("spelled", "text", "How each ready mapping spells a feed's column, `<mapping>:<TABLE.FIELD>`; else empty."),
+        _c("decided_by", "text", "Feed columns that only decide it: filters, joins, keys, cases."),
+        _c("parameters", "text", "Scheme, run, override and previous-class inputs."),
+        _c("personal_data", "text", "none, pseudonymous or personal: the strictest of the feeds it carries."),
+        _n("freshness_sla_hours", "int", "Longest refresh SLA of the feeds it comes from; null where none does."),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
 DIM_ITEM = _table(
     "dim_item",
     "sku_id",
@@ -527,7 +572,7 @@ TABLES: dict[str, Table] = {
     for table in (
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
-        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, GATE_RESULT, SCHEME,
+        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, GATE_RESULT, SCHEME, LINEAGE_FIELD,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -14,6 +14,7 @@ import pandas as pd
 from strata.classify.hysteresis import Decision, hold_classes
 from strata.classify.value import ValueClasses, placed_classes, value_classes
 from strata.classify.variability import variability_classes
+from strata.derivation import Derivation, Inputs, Step, aggregated, computed, copied, copies
 from strata.partition import Partition
 from strata.scheme.model import RUNGS, VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
 from strata.tables import SEGMENT_ASSIGNMENT
@@ -21,6 +22,39 @@ from strata.tables import SEGMENT_ASSIGNMENT
 KEY = ["sku_id", "location_id"]
 OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
 FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
+
+# The basis is either column; which one, the scheme says. A ranking sees the value of every item of the location.
+_VALUE = ("class_level.revenue", "class_level.margin")
+_CV = ("class_level.cv", "class_level.cv_deseasonalised")
+_BY_VALUE = (
+    "class_level.is_true_shift", "class_level.sku_id", "class_level.location_id", "rule.value", "rule.hysteresis",
+)  # fmt: skip
+_BY_CV = ("class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis")
+_COMPUTED = (*_VALUE, *_CV, "previous.value_class", "previous.variability_class")
+_OVERRIDE = ("override.value_class", "override.variability_class")
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "segment_assignment",
+        {
+            **copies("class_level", "sku_id", "location_id", "demand_class", "lifecycle_state", "revenue"),
+            "value_class": aggregated(*_VALUE, "previous.value_class", "override.value_class", when=_BY_VALUE),
+            "variability_class": computed(
+                *_CV, "previous.variability_class", "override.variability_class", when=_BY_CV
+            ),
+            "segment": aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BY_VALUE, *_BY_CV)),
+            "computed_segment": aggregated(*_COMPUTED, when=(*_BY_VALUE, *_BY_CV)),
+            "previous_segment": copied("previous.segment"),
+            "cumulative_share": aggregated(
+                *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value")
+            ),
+            "class_probability": Inputs("copy", ()),
+            "override_id": copied("override.override_id"),
+            "as_known_at": copied("run.known_at"),
+            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BY_VALUE, *_BY_CV)),
+        },
+        rows=("class_level.sku_id",),
+    ),
+)
 
 Floats = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]

@@ -25,6 +25,7 @@ from strata.conformed.dbt_pass import (
     run_dbt,
     run_results,
 )
+from strata.derivation import Derivation, Step, copied
 from strata.durable import promote, read_parquet, write_bytes, write_parquet
 from strata.failpoint import failpoint
 from strata.home import Home
@@ -110,6 +111,7 @@ RELEASE_PART = pa.schema(
         pa.field("scheme_version", pa.string(), nullable=False),
     ]
 )
+STEPS: tuple[Step, ...] = (Derivation("release_part", {name: copied(f"run.{name}") for name in RELEASE_PART.names}),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from strata.classify.assign import assign
 from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.conformed.profile import panel
+from strata.derivation import Query, Step
 from strata.forecast.forecast import forecast
 from strata.review.migration import migration
 from strata.tables import DEMAND_FORECAST, SEGMENT_ASSIGNMENT, SEGMENT_MIGRATION
@@ -27,6 +28,17 @@ from segment_assignment as a
 inner join demand_profile as p on a.sku_id = p.sku_id and a.location_id = p.location_id
 order by a.sku_id, a.location_id
 """
+_TRAITS = """
+select
+    sku_id, location_id, demand_class, lifecycle_state, seasonal_strength, fallback_level, expected_units_period,
+    expected_cv
+from demand_profile
+"""
+STEPS: tuple[Step, ...] = (
+    Query("class_level", _CLASS_LEVEL),
+    Query("shifted", _SHIFTED),
+    Query("series_trait", _TRAITS),
+)
 
 
 def _frame(sql: str, tables: dict[str, Path | pa.Table], **parameters: str) -> pd.DataFrame:
@@ -59,11 +71,7 @@ def demand_forecast(view: View, history: Path, profile: Path) -> pa.Table:
     data = panel(view, history, level="location", bucket=buckets.planning, length=buckets.planning_periods)
     if not len(data.keys):
         return DEMAND_FORECAST.empty()
-    traits = _frame(
-        "select sku_id, location_id, demand_class, lifecycle_state, seasonal_strength, fallback_level, "
-        "expected_units_period, expected_cv from demand_profile",
-        {"demand_profile": profile},
-    )
+    traits = _frame(_TRAITS, {"demand_profile": profile})
     keys = data.keys[["sku_id", "location_id"]].merge(
         traits, on=["sku_id", "location_id"], how="left", validate="one_to_one"
     )

@@ -14,10 +14,18 @@ import pyarrow as pa
 
 from strata.calendar import Calendar, first_open_period
 from strata.conformed.build import Snapshot
-from strata.conformed.engine import engine, query
+from strata.conformed.engine import QUERIES, engine, query
+from strata.derivation import Derivation, Query, Step, copied
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.tables import DEMAND_HISTORY, RECONCILIATION
+
+STEPS: tuple[Step, ...] = (
+    Derivation("exclusion", {name: copied("rule.exclusions") for name in ("column_name", "value", "name")}),
+    Derivation("bucket", {"bucket": copied("rule.buckets")}),
+    *(Query(name, QUERIES / "conversion.sql") for name in ("unit_factor", "currency_rate")),
+    *(Query(name, QUERIES / f"{name}.sql") for name in ("sales_as_known", "demand_history", "reconciliation")),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from strata.conformed.ladder import heirs, on_ladder, unreported
 from strata.demand.fallback import OWN
 from strata.demand.lifecycle import ended
 from strata.demand.profile import in_bucket, profile
+from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
 from strata.tables import DEMAND_PROFILE
 
 REGION_LEVEL = "*"
@@ -64,6 +65,91 @@ from (
 ) as p
 order by series, p.period_start
 """
+_KEYS = """
+with first as (
+    select sku_id, cast(min(known_from) as date) as first_known from int_item_version group by sku_id
+),
+
+item as (
+    select i.*, f.first_known
+    from int_item_version as i
+    inner join first as f on i.sku_id = f.sku_id
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+)
+select
+    s.series,
+    any_value(s.sku_id) as sku_id,
+    any_value(s.location_id) as location_id,
+    coalesce(
+        any_value(i.launch_date),
+        min(s.period_start) filter (where s.order_lines > 0),
+        any_value(i.first_known)
+    ) as launch,
+    min(s.period_start) filter (where s.order_lines > 0) as first_sale,
+    max(s.period_start) filter (where s.order_lines > 0) as last_sale,
+    any_value(i.end_date) as end_date,
+    any_value(i.status) as status,
+    any_value(coalesce(i.family, i.category)) as family,
+    any_value(coalesce(i.list_price, i.standard_cost))::double as price,
+    any_value(i.currency) as currency,
+    any_value(i.predecessor_sku_id) as predecessor_sku_id,
+    coalesce(sum(s.revenue) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as revenue,
+    case
+        when count(*) filter (where s.period_start >= $begin and s.margin is null) = 0
+            then coalesce(sum(s.margin) filter (where s.period_start >= $begin), 0)
+    end::decimal(18, 4) as margin,
+    coalesce(sum(s.units) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as demand_units,
+    coalesce(sum(s.order_lines) filter (where s.period_start >= $begin), 0)::bigint as order_lines
+from series_period as s
+left join item as i on s.sku_id = i.sku_id
+group by s.series
+order by s.series
+"""
+_FACTS = (
+    "sku_id", "location_id", "launch", "first_sale", "last_sale", "revenue", "margin", "demand_units", "order_lines",
+)  # fmt: skip
+_MEASURES = (
+    "periods_observed", "demand_periods", "mean_units_period", "cv", "cv_deseasonalised", "adi", "cv2_nonzero",
+    "trend_strength", "seasonal_strength", "demand_class", "recent_ratio", "shift_z", "is_true_shift",
+    "lifecycle_state",
+)  # fmt: skip
+_RUNG = (
+    "fallback_level", "fallback_reason", "fallback_source", "fallback_valid_until_cycle", "expected_units_period",
+    "expected_cv", "expected_value",
+)  # fmt: skip
+_WINDOW = ("rule.buckets", "rule.value.window_cycles", "run.cutoff", "calendar.zone", "demand_history.order_lines")
+_CENSORED = ("series_period.is_censored",)
+_SILENT = ("series_key.last_sale", "series_key.location_id")
+_AT = ("series_period.period_start", *_WINDOW)
+STEPS: tuple[Step, ...] = (
+    Query("series_period", _SERIES.format(location="location_id", censored="bool_or(is_censored)")),
+    Query("series_key", _KEYS),
+    Derivation(
+        "panel",
+        {
+            "units": aggregated("series_period.units", when=_AT),
+            "censored": aggregated(*_CENSORED, when=_AT),
+            "unreported": aggregated(*_SILENT, when=(*_AT, *_CENSORED, "rule.fallback")),
+            "hidden": aggregated(*_CENSORED, *_SILENT, when=(*_AT, "rule.fallback")),
+            "launch_index": computed("series_key.launch", when=_WINDOW),
+            "is_ended": computed("series_key.status", "series_key.end_date", when=("run.cutoff", "calendar.zone")),
+        },
+        rows=("series_period.series", "rule.class_level"),
+    ),
+    Derivation(
+        "demand_profile",
+        {
+            **copies("series_key", *_FACTS),
+            **copies("demand_shape", *_MEASURES),
+            **copies("rung", *_RUNG),
+            "periods_censored": aggregated("panel.censored", "panel.launch_index"),
+            "periods_unreported": aggregated("panel.unreported", "panel.launch_index"),
+            "confidence": computed("demand_shape.confidence", "rung.confidence", when=("rung.fallback_level",)),
+            "bucket": copied("rule.buckets"),
+        },
+        rows=("series_key.series",),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,49 +236,7 @@ def _periods_between(begin: date, days: pd.Series, bucket: Bucket) -> np.ndarray
 
 def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
     with engine({"series_period": rows, **view.tables()}, **view.variables()) as connection:
-        keys = connection.execute(
-            """
-            with first as (
-                select sku_id, cast(min(known_from) as date) as first_known from int_item_version group by sku_id
-            ),
-
-            item as (
-                select i.*, f.first_known
-                from int_item_version as i
-                inner join first as f on i.sku_id = f.sku_id
-                where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
-            )
-            select
-                s.series,
-                any_value(s.sku_id) as sku_id,
-                any_value(s.location_id) as location_id,
-                coalesce(
-                    any_value(i.launch_date),
-                    min(s.period_start) filter (where s.order_lines > 0),
-                    any_value(i.first_known)
-                ) as launch,
-                min(s.period_start) filter (where s.order_lines > 0) as first_sale,
-                max(s.period_start) filter (where s.order_lines > 0) as last_sale,
-                any_value(i.end_date) as end_date,
-                any_value(i.status) as status,
-                any_value(coalesce(i.family, i.category)) as family,
-                any_value(coalesce(i.list_price, i.standard_cost))::double as price,
-                any_value(i.currency) as currency,
-                any_value(i.predecessor_sku_id) as predecessor_sku_id,
-                coalesce(sum(s.revenue) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as revenue,
-                case
-                    when count(*) filter (where s.period_start >= $begin and s.margin is null) = 0
-                        then coalesce(sum(s.margin) filter (where s.period_start >= $begin), 0)
-                end::decimal(18, 4) as margin,
-                coalesce(sum(s.units) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as demand_units,
-                coalesce(sum(s.order_lines) filter (where s.period_start >= $begin), 0)::bigint as order_lines
-            from series_period as s
-            left join item as i on s.sku_id = i.sku_id
-            group by s.series
-            order by s.series
-            """,
-            {"begin": begin},
-        ).to_arrow_table()
+        keys = connection.execute(_KEYS, {"begin": begin}).to_arrow_table()
     frame: pd.DataFrame = keys.to_pandas(date_as_object=True)
     return frame
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from strata.conformed.engine import engine, query
 from strata.conformed.history import View
+from strata.derivation import Query, Step
 from strata.durable import read_parquet
 from strata.inventory.lead_time import lead_time_profile as profile_lanes
 from strata.inventory.lead_time import line_lead_times, resolve_lead_time
@@ -115,6 +116,12 @@ left join segment_assignment as region on f.sku_id = region.sku_id and region.lo
 where f.horizon = 1
 order by f.sku_id, f.location_id
 """
+STEPS: tuple[Step, ...] = (
+    Query("order_line", _ORDERS),
+    Query("receipt", _RECEIPTS),
+    Query("supply_term", _TERMS),
+    Query("stocked_pair", _PAIRS),
+)
 
 
 def lead_time_profile(view: View) -> pa.Table:

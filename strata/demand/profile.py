@@ -16,12 +16,38 @@ from strata.demand.intermittency import checked_matrix, demand_class, interval_a
 from strata.demand.lifecycle import lifecycle_state
 from strata.demand.seasonality import decompose
 from strata.demand.shift import level_shift, recent_ratio
+from strata.derivation import Derivation, Step, aggregated
 from strata.scheme.model import Lifecycle, Scheme
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 _BLOCK = 10_000
+_SEEN = ("panel.units", "panel.hidden", "panel.launch_index")
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "demand_shape",
+        {
+            "periods_observed": aggregated("panel.hidden", "panel.launch_index"),
+            "periods_censored": aggregated("panel.hidden", "panel.launch_index"),
+            "demand_periods": aggregated(*_SEEN),
+            "mean_units_period": aggregated(*_SEEN),
+            "cv": aggregated(*_SEEN),
+            "cv_deseasonalised": aggregated(*_SEEN, when=("rule.seasonality",)),
+            "adi": aggregated(*_SEEN),
+            "cv2_nonzero": aggregated(*_SEEN),
+            "trend_strength": aggregated(*_SEEN, when=("rule.seasonality",)),
+            "seasonal_strength": aggregated(*_SEEN, when=("rule.seasonality",)),
+            "demand_class": aggregated(*_SEEN, when=("rule.demand_pattern",)),
+            "recent_ratio": aggregated(*_SEEN, when=("rule.shift",)),
+            "shift_z": aggregated(*_SEEN, when=("rule.shift",)),
+            "is_true_shift": aggregated(*_SEEN, when=("rule.shift",)),
+            "lifecycle_state": aggregated(*_SEEN, "panel.is_ended", when=("rule.lifecycle",)),
+            "confidence": aggregated("panel.hidden", "panel.launch_index"),
+        },
+        rows=("panel.units",),
+    ),
+)
 
 
 def profile(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strata.calendar import PERIODS_PER_YEAR, Bucket, next_period
+from strata.derivation import Derivation, Step, aggregated, computed, copied, copies
 from strata.forecast import smoothing
 from strata.forecast.quantiles import PredictiveKind, horizon_variance, predictive_quantiles
 from strata.partition import Partition
@@ -31,6 +32,33 @@ _KEYS = (
 )  # fmt: skip
 LENT_METHOD = "lent_rate"
 _TOLERANCE = 1.05
+
+_SERIES = ("panel.units", "panel.hidden", "panel.launch_index")
+_ROUTE = (
+    "series_trait.demand_class", "series_trait.lifecycle_state", "series_trait.seasonal_strength",
+    "series_trait.fallback_level", "rule.forecast",
+    "rule.seasonality",
+)  # fmt: skip
+_LENT = ("series_trait.expected_units_period", "series_trait.expected_cv")
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "demand_forecast",
+        {
+            **copies("series_trait", "sku_id", "location_id"),
+            "period_start": computed("run.cutoff", "rule.forecast.horizon_periods", when=("rule.buckets",)),
+            "bucket": copied("rule.buckets"),
+            "horizon": computed("rule.forecast.horizon_periods"),
+            **{
+                name: aggregated(*_SERIES, *_LENT, when=_ROUTE)
+                for name in ("mean_units", *QUANTILE_COLUMNS, "error_sd_units")
+            },
+            "method": computed(*_ROUTE, when=(*_SERIES, *_LENT)),
+            "forecast_level": computed("series_trait.fallback_level", when=_LENT),
+            "decision_reason": computed(*_ROUTE, when=_SERIES),
+        },
+        rows=("series_trait.sku_id", "panel.units"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

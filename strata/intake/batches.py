@@ -39,6 +39,23 @@ CONTROL_FIELDS: tuple[pa.Field, ...] = (
     pa.field("_refusal_column", pa.string()),
     pa.field("_refused_value", pa.string()),
 )
+# What intake adds to each row; lineage tells it of every feed.
+CONTROL_MEANINGS = {
+    "_batch_id": "Accepted batch that brought the row.",
+    "_file": "File of the extract.",
+    "_row": "Record within the file, 1 is the first.",
+    "_op": "u (upsert) or d (delete).",
+    "_position": "Place in the source's log: log position, or instant of extraction in epoch microseconds.",
+    "_sequence": "Order inside one position.",
+    "_known_from": "When the row could first be known.",
+    "_known_basis": "extracted, source (change time of the source) or assumed (first load).",
+    "_origin": "real or simulated, as the source declared it.",
+    "_extract_kind": "cdc (changes), snapshot (a whole table as of a position of its log) or full.",
+    "_unchanged": "Columns that the source left out of a change because they did not change.",
+    "_refusal_reason": "Why the row was refused; null for a good row.",
+    "_refusal_column": "Column that the row was refused for.",
+    "_refused_value": "Value that the row was refused for.",
+}
 
 
 @dataclass(frozen=True, slots=True)

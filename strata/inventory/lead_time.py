@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strata.derivation import Derivation, Step, aggregated, computed, copies
 from strata.partition import Partition
 from strata.scheme.model import LeadTime
 from strata.tables import LEAD_TIME_PROFILE
@@ -15,6 +16,45 @@ from strata.tables import LEAD_TIME_PROFILE
 ALL = "*"
 _LINE = ["po_id", "po_line"]
 _SECONDS_A_DAY = 86_400.0
+_WAITED = ("order_line.ordered_at", "receipt.received_at", "receipt.quantity")
+_MATCHED = (
+    "order_line.po_id", "order_line.po_line", "receipt.po_id", "receipt.po_line", "order_line.quantity",
+    "order_line.status", "rule.inventory.lead_time",
+)  # fmt: skip
+_LANE = ("order_line.supplier_id", "order_line.location_id")
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "lead_time_profile",
+        {
+            **copies("order_line", "supplier_id", "location_id"),
+            "receipts": aggregated(*_WAITED, when=(*_MATCHED, *_LANE)),
+            "open_lines": aggregated("order_line.status", when=(*_WAITED, *_MATCHED, *_LANE)),
+            "unconverted_lines": aggregated("receipt.quantity", when=(*_MATCHED, *_LANE)),
+            **{
+                name: aggregated(*_WAITED, when=(*_MATCHED, *_LANE))
+                for name in ("mean_days", "sd_days", "p50_days", "p90_days")
+            },
+        },
+        rows=_LANE,
+    ),
+    Derivation(
+        "lane_time",
+        {
+            name: computed(
+                *(f"lead_time_profile.{source}" for source in sources),
+                "supply_term.planned_lead_time_days",
+                when=(
+                    "lead_time_profile.supplier_id", "lead_time_profile.location_id", "lead_time_profile.receipts",
+                    "supply_term.supplier_id", "stocked_pair.location_id", "rule.inventory.lead_time",
+                ),
+            )
+            for name, sources in (
+                ("mean_days", ("mean_days",)), ("sd_days", ("sd_days",)), ("level", ("receipts", "mean_days")),
+            )
+        },
+        rows=("stocked_pair.sku_id",),
+    ),
+)  # fmt: skip
 
 
 def line_lead_times(orders: pd.DataFrame, receipts: pd.DataFrame) -> pd.DataFrame:

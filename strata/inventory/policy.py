@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from strata.calendar import PERIODS_PER_YEAR, Bucket
+from strata.derivation import Derivation, Step, computed, copies
 from strata.inventory.distributions import demand
 from strata.inventory.reorder import Control, Metric, economic_order_quantity, order_quantity, plan
 from strata.partition import Partition
@@ -35,6 +36,48 @@ _NUMBERS = (
 )  # fmt: skip
 _TEXTS = ("sku_id", "location_id", "segment", "demand_class", "lifecycle_state", "lead_time_level")
 _RESULTS = ("reorder_point", "fill_rate", "csl", "expected_stock")
+
+_RULE = ("stocked_pair.segment", "rule.policies")
+_STOCKED = (
+    *_RULE, "stocked_pair.lifecycle_state", "stocked_pair.mean_units", "stocked_pair.error_sd_units",
+    "stocked_pair.demand_class", "lane_time.mean_days", "supply_term.is_lot_unknown",
+    "rule.inventory",
+)  # fmt: skip
+_SPAN = ("stocked_pair.mean_units", "stocked_pair.error_sd_units", "lane_time.mean_days", "lane_time.sd_days")
+_LOT = (
+    "stocked_pair.mean_units",
+    "supply_term.unit_cost",
+    "supply_term.min_order_quantity",
+    "supply_term.order_multiple",
+)
+_ALL = tuple(dict.fromkeys((*_SPAN, *_LOT)))
+_FROM: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("service_metric", "service_target", "review_days", "policy_type"), _RULE),
+    **{f"lead_time_{name}": (f"lane_time.{name}",) for name in ("mean_days", "sd_days", "level")},
+    "demand_distribution": ("stocked_pair.demand_class", "rule.inventory.distributions", *_SPAN),
+    "protection_mean_units": ("stocked_pair.mean_units", "lane_time.mean_days"),
+    "protection_sd_units": _SPAN,
+    "order_multiple_units": ("supply_term.order_multiple",),
+    "order_quantity_units": _LOT,
+    "binding_constraint": _ALL,
+    **dict.fromkeys(
+        ("safety_stock_units", "reorder_point_units", "order_up_to_units", "min_units", "max_units",
+         "expected_fill_rate", "expected_csl", "expected_stock_units", "holding_cost_year"),
+        _ALL,
+    ),
+    "decision_reason": (*_RULE, "stocked_pair.demand_class", "lane_time.level", *_LOT),
+}  # fmt: skip
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "inventory_policy",
+        {
+            **copies("stocked_pair", "sku_id", "location_id", "segment"),
+            **{name: computed(*values, when=_STOCKED) for name, values in _FROM.items()},
+            "effective_from": computed("run.cycle"),
+        },
+        rows=("stocked_pair.sku_id", "supply_term.sku_id"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from strata.derivation import Derivation, Step, aggregated, computed
 from strata.partition import Partition
 from strata.tables import SEGMENT_MIGRATION
 
@@ -20,6 +21,22 @@ NEW = "new"
 GONE = "gone"
 KEY = ["sku_id", "location_id"]
 _PATH = ["from_segment", "to_segment"]
+_KEYED = ("shifted.sku_id", "shifted.location_id", "previous.sku_id", "previous.location_id")
+_BOTH = ("shifted.segment", "previous.segment")
+STEPS: tuple[Step, ...] = (
+    Derivation(
+        "segment_migration",
+        {
+            "from_segment": computed("previous.segment", when=_KEYED),
+            "to_segment": computed("shifted.segment", when=_KEYED),
+            "items": aggregated("shifted.sku_id", "previous.sku_id", when=(*_KEYED, *_BOTH)),
+            "revenue": aggregated("shifted.revenue", "previous.revenue", when=(*_KEYED, *_BOTH)),
+            "true_shift_items": aggregated("shifted.is_true_shift", when=(*_KEYED, *_BOTH)),
+            "noise_items": aggregated("shifted.is_true_shift", when=(*_KEYED, *_BOTH)),
+        },
+        rows=("shifted.sku_id", "previous.sku_id"),
+    ),
+)
 _MONEY = pa.decimal128(38, 4)  # wide enough for any sum; the table's own type is checked when it is written
 
 

@@ -1,14 +1,17 @@
 """The same passes started by Dagster: names, owners, checks, and the snapshot that comes out."""
 
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from orchestration.columns import AssetColumns
 from orchestration.dbt import ConformRequest, MartsRequest, ensure_manifest, make_conform_assets, make_marts_assets
 from orchestration.partitions import grid as make_grid
 from strata.conformed.build import MARTS, SNAPSHOT_KEYS
-from strata.home import Home
+from strata.home import REPOSITORY, Home
+from strata.lineage.registry import registry_of
 from tests.dbt.batches import EMPTIES
 from tests.dbt.conftest import Conformed
 
@@ -21,13 +24,18 @@ GROUPS = {
 }
 
 
+@cache
+def columns() -> AssetColumns:
+    return AssetColumns(registry_of(Home(REPOSITORY / "docs" / "no-home")))
+
+
 def never(context: dg.AssetExecutionContext) -> MartsRequest:
     raise AssertionError("nothing is materialized here")
 
 
 def conform_assets(conformed: Conformed, home: Home, manifest_path: Path) -> dg.AssetsDefinition:
     request = ConformRequest(home, conformed.batches.records, conformed.batches.inputs, EMPTIES)
-    return make_conform_assets(manifest_path, collect=lambda context: request)
+    return make_conform_assets(manifest_path, columns(), collect=lambda context: request)
 
 
 # dagster-dbt 0.29.27 itself calls what dagster 1.13.27 deprecates
@@ -72,7 +80,7 @@ def test_a_snapshot_built_before_is_materialized_without_dbt_and_downstream_stil
 def test_assets_are_named_grouped_and_owned(conformed: Conformed, manifest_path: Path) -> None:
     conform = conform_assets(conformed, conformed.home, manifest_path)
     grid = make_grid(conformed.home.calendar())
-    marts = make_marts_assets(manifest_path, grid, collect=never)
+    marts = make_marts_assets(manifest_path, grid, columns(), collect=never)
     specs = {spec.key.to_user_string(): spec for spec in [*conform.specs, *marts.specs]}
     assert set(specs) > {*SNAPSHOT_KEYS, *MARTS}
     assert specs["int_item_version"].owners == ["team:master-data"]
@@ -102,7 +110,7 @@ def test_the_layers_meet_in_one_graph(manifest_path: Path, conformed: Conformed,
     definitions = dg.Definitions(
         assets=[
             conform_assets(conformed, conformed.home, manifest_path),
-            make_marts_assets(manifest_path, make_grid(conformed.home.calendar()), collect=never),
+            make_marts_assets(manifest_path, make_grid(conformed.home.calendar()), columns(), collect=never),
         ]
     )
     graph = definitions.resolve_asset_graph()
