@@ -136,17 +136,24 @@ def explain(
     sku: str,
     region: Annotated[str | None, typer.Option(help="Region; else all.")] = None,
     cycle: Annotated[str | None, typer.Option(help="Cycle; else that of the current release.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Source rows per list, largest first; 0 for all.")] = 8,
     json: Json = False,
 ) -> None:
     """Why an item has its class and policy: inputs, boundaries, rule, previous class, source rows."""
     from strata.cli.explanation import explanations
 
-    found: list[dict[str, Any]] = explanations(context.obj, sku, region=region, cycle=cycle)
+    found: list[dict[str, Any]] = explanations(context.obj, sku, region=region, cycle=cycle, rows=rows)
     if json:
         show_json(found)
         return
     for part in found:
         say(f"\n{sku} in {part['region']}, cycle {part['cycle']}, release {part['release_id']}")
-        for line in part["lines"]:
+        for line in [*part["lines"], *part["sums"]]:
             say(f"  {line}")
-        show_table("  Source rows (newest first)", part["source_rows"])
+        show_table("  Source rows: order lines behind its demand (largest first)", part["source_rows"])
+        for title, name in (("Order lines left out (newest first)", "left_out_rows"), ("Refused rows", "refused_rows")):
+            if part[name]:
+                show_table(f"  {title}", part[name])
+        for table, record in part["records"].items():
+            more = record["rows"] - len(record["shown"])
+            show_table(f"  {table}, known at the cut-off{f' ({more:,} more)' if more else ''}", record["shown"])

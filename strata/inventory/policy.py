@@ -44,12 +44,8 @@ _STOCKED = (
     "rule.inventory",
 )  # fmt: skip
 _SPAN = ("stocked_pair.mean_units", "stocked_pair.error_sd_units", "lane_time.mean_days", "lane_time.sd_days")
-_LOT = (
-    "stocked_pair.mean_units",
-    "supply_term.unit_cost",
-    "supply_term.min_order_quantity",
-    "supply_term.order_multiple",
-)
+_TERMS = ("unit_cost", "min_order_quantity", "order_multiple")
+_LOT = ("stocked_pair.mean_units", *(f"supply_term.{name}" for name in _TERMS))
 _ALL = tuple(dict.fromkeys((*_SPAN, *_LOT)))
 _FROM: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("service_metric", "service_target", "review_days", "policy_type"), _RULE),
@@ -59,9 +55,8 @@ _FROM: dict[str, tuple[str, ...]] = {
     "protection_sd_units": _SPAN,
     "order_multiple_units": ("supply_term.order_multiple",),
     "order_quantity_units": _LOT,
-    "binding_constraint": _ALL,
     **dict.fromkeys(
-        ("safety_stock_units", "reorder_point_units", "order_up_to_units", "min_units", "max_units",
+        ("binding_constraint", "safety_stock_units", "reorder_point_units", "order_up_to_units", "min_units", "max_units",
          "expected_fill_rate", "expected_csl", "expected_stock_units", "holding_cost_year"),
         _ALL,
     ),

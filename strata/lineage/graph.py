@@ -88,11 +88,11 @@ class Graph:
     def _closure(self, ref: Ref) -> Origin:
         if ref in self._seen:
             return self._seen[ref]
-        if plain(ref.table) not in self.relations:
-            known = self.columns(ref.table)
+        if (begin := plain(ref.table)) not in self.relations:
+            known = self.columns(begin)
             if known and ref.column not in (EVERY, *known):
-                raise LineageError(f"{ref} is computed from nothing that is known: {ref.table} has no such column")
-            return {ref: Kind.COPY}
+                raise LineageError(f"{ref} is computed from nothing that is known: {begin} has no such column")
+            return {Ref(begin, ref.column): Kind.COPY}
         self._seen[ref] = NOTHING  # while it is looked at; the graph has no circle but through `previous`
         found = merged(through(self._closure(inner), kind) for inner, kind in self._step(ref).items())
         self._seen[ref] = found

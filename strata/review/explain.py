@@ -158,6 +158,21 @@ def _override(row: Row) -> Iterator[str]:
         yield f"Override {name} is in force: the scheme alone says {computed}, the override makes it {effective}."
 
 
+def override_line(override: Any) -> str:
+    """Who set an override, why and for how long; `override` as `strata.governance.records.Override`."""
+    until = override.end_cycle or "revoked"
+    axes = [
+        f"{axis} {value}"
+        for axis, value in (("value", override.value_class), ("variability", override.variability_class))
+        if value is not None
+    ]
+    revoked = f" It was revoked at {override.revoked_at}." if override.revoked_at else ""
+    return (
+        f"Override {override.override_id} sets {' and '.join(axes)} from {override.start_cycle} until {until}: "
+        f"{override.reason} (owner {override.owner}, approved by {override.approved_by}).{revoked}"
+    )
+
+
 def _suspension(row: Row) -> Iterator[str]:
     if row.get("is_suspended"):
         yield (

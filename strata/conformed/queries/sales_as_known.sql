@@ -1,7 +1,7 @@
 -- One row per sales row that had reached the region by the cut-off, with the reason why it is not demand.
 -- `quantity` of `unit` and `net_amount` of `currency` are the source's; `demand_units` of the base unit, `revenue` and
 -- `margin` in the group currency are what demand is summed from.
--- Variables: region, cutoff (UTC), zone, currency. Tables: exclusion(column_name, value, name), those of conversion.
+-- Variables: region, cutoff (UTC), zone, currency, detail (true: say which document a row is). Tables: exclusion(column_name, value, name), those of conversion.
 create temp table sales_as_known as
 with place as (
     select location_id
@@ -68,7 +68,16 @@ line as (
             when l.line_type = 'return' then 'return'
             when l.ordered_at > getvariable('cutoff') then 'future_dated'
             else i.exclusion_name
-        end as reason
+        end as reason,
+        -- which document the row is: for `strata explain` only, nothing in a run
+        case
+            when getvariable('detail')
+                then {
+                    'order_id': l.order_id, 'order_line': l.order_line, 'ordered_at': l.ordered_at,
+                    'line_type': l.line_type, 'known_from': l.known_from, 'batch_id': l.source_batch_id,
+                    'file': l.source_file, 'row': l.source_row
+                }
+        end as document
     from dated as l
     left join item as i on l.sku_id = i.sku_id
     left join unit_factor as u
@@ -86,7 +95,15 @@ refused as (
         coalesce(r.net_amount, 0) as net_amount,
         coalesce(i.base_unit, '?') as unit,
         coalesce(r.currency, '?') as currency,
-        r.reason
+        r.reason,
+        case
+            when getvariable('detail')
+                then {
+                    'order_id': null, 'order_line': null, 'ordered_at': r.ordered_at,
+                    'line_type': null, 'known_from': r.known_from, 'batch_id': r.source_batch_id,
+                    'file': r.source_file, 'row': r.source_row
+                }
+        end as document
     from fct_refused_row as r
     inner join place as p on r.location_id = p.location_id
     left join item as i on r.sku_id = i.sku_id
@@ -113,7 +130,8 @@ select
         when reason is null then 'demand'
         when reason in ('orphan_item', 'missing_unit_factor', 'missing_rate') then 'quarantined'
         else 'excluded'
-    end as line
+    end as line,
+    document
 from line
 union all
 select
@@ -129,5 +147,6 @@ select
     null as margin,
     false as is_converted,
     reason,
-    'quarantined' as line
+    'quarantined' as line,
+    document
 from refused;

@@ -1,14 +1,17 @@
 """`strata explain`: every number that it says stands in the release, in its scheme, or follows from two of them."""
 
 import re
+from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
 import duckdb
 import pytest
 
+from strata.governance.releases import current_manifest
 from strata.home import Home
 from strata.scheme.load import SchemeRegister, parameters
+from tests.golden import company
 from tests.orchestration.story import Story
 from tests.strata.cli.conftest import Strata
 
@@ -110,3 +113,95 @@ def test_the_class_before_is_that_of_the_release_before(lived: Story, strata: St
 def test_a_suspended_region_says_so(lived: Story, strata: Strata) -> None:
     text = " ".join(strata(lived.end, "explain", "I1", "--region", "APAC", "--json").json[0]["lines"])
     assert "suspended" in text.lower()
+
+
+@pytest.mark.capability("2.6", part="the order lines behind a class add up to its revenue, to the last decimal")
+def test_the_lines_of_every_item_add_up_to_its_revenue(lived: Story, strata: Strata) -> None:
+    """Against the profile, and against the extracts themselves as the golden company wrote them."""
+    released = published(lived.end)
+    assert len(released) >= 10
+    for row in released:
+        (part,) = strata(lived.end, "explain", row["sku_id"], "--region", row["region"], "--rows", "0", "--json").json
+        assert part["demand"]["ties"] and part["demand"]["revenue"] == f"{row['revenue']}", row
+        assert sum(Decimal(line["net_amount"]) for line in part["source_rows"]) == row["revenue"], row
+        assert part["demand"]["order_lines"] == row["order_lines"] == len(part["source_rows"])
+        sent = sent_lines()
+        for line in part["source_rows"]:
+            source = sent[line["extract_id"], line["file"], line["row"]]
+            assert (source["order_id"], source["sku_id"]) == (line["order_id"], row["sku_id"])
+            assert Decimal(source["net_amount"]) == Decimal(line["net_amount"])
+
+
+def published(home: Home) -> list[dict[str, Any]]:
+    manifest = current_manifest(home)
+    assert manifest is not None
+    with duckdb.connect(str(home.release(manifest["release_id"]) / "strata.duckdb"), read_only=True) as connection:
+        sql = "select sku_id, region, revenue, order_lines from demand_profile where location_id = '*'"
+        return connection.execute(sql).to_arrow_table().to_pylist()
+
+
+def sent_lines() -> dict[tuple[str, str, int], dict[str, str]]:
+    """Every line that the company sent, by extract, file and number."""
+    return {
+        (extract, "part-0.csv", number): line
+        for extract, (_, _, lines) in company.sales_extracts().items()
+        for number, line in enumerate(lines, start=1)
+    }
+
+
+@pytest.mark.parametrize(
+    ("sku", "reason", "said"),
+    [
+        ("I1", "return", "they are returns, not demand"),
+        ("I2", "out_of_range: quantity = 0", "quarantined (out_of_range)"),
+        ("I5", "superseded", "a later version of the line took their place"),
+    ],
+)
+def test_lines_that_are_no_demand_are_shown_with_their_reason(
+    lived: Story, strata: Strata, sku: str, reason: str, said: str
+) -> None:
+    (part,) = strata(lived.end, "explain", sku, "--region", "EMEA", "--json").json
+    assert [row["reason"][: len(reason)] for row in part["left_out_rows"]] == [reason]
+    assert said in " ".join(part["sums"])
+    assert part["left_out_rows"][0]["row"] > 0
+
+
+def test_master_data_is_told_with_its_row(lived: Story, strata: Strata) -> None:
+    (part,) = strata(lived.end, "explain", "I3", "--region", "EMEA", "--json").json
+    (item,) = part["records"]["int_item_version"]["shown"]
+    assert (item["standard_cost"], item["feed"], item["extract_id"], item["file"], item["row"]) == (
+        "6.0000", "erp/items", "initial", "part-0.csv", 3,
+    )  # fmt: skip
+    (stock,) = part["records"]["fct_stock_snapshot"]["shown"]
+    assert (stock["stockout_days"], stock["feed"]) == (6, "wms/stock_snapshots")
+
+
+def test_an_override_is_told_with_reason_owner_and_approval(lived: Story, strata: Strata) -> None:
+    (part,) = strata(lived.end, "explain", "I4", "--region", "EMEA", "--json").json
+    override = next(o for o in lived.store.overrides() if o.sku_id == "I4")
+    text = " ".join(part["lines"])
+    assert override.reason in text and override.owner in text and override.approved_by in text
+
+
+def test_an_item_that_a_region_never_sold_says_why_it_has_no_class(lived: Story, strata: Strata) -> None:
+    (part,) = strata(lived.end, "explain", "I5", "--region", "APAC", "--json").json
+    assert part["segment"] is None
+    assert "no class, because nobody ordered it in the region" in part["lines"][0]
+    assert [found["region"] for found in strata(lived.end, "explain", "I5", "--json").json] == ["EMEA"]
+
+
+def test_an_item_that_nobody_knows_is_an_error(lived: Story, strata: Strata) -> None:
+    said = strata(lived.end, "explain", "NONE")
+    assert said.code == 1 and "no row of any feed" in said.err
+
+
+def test_what_became_known_after_the_cutoff_is_not_told(lived: Story, strata: Strata) -> None:
+    """The orphans of May reached APAC after the cut-off of its last good cycle."""
+    assert strata(lived.end, "explain", "XI1", "--region", "APAC").code == 1
+
+
+def test_rows_bound_what_is_shown_and_not_what_is_counted(lived: Story, strata: Strata) -> None:
+    (part,) = strata(lived.end, "explain", "I1", "--region", "EMEA", "--rows", "2", "--json").json
+    assert len(part["source_rows"]) == 2 < part["demand"]["order_lines"]
+    amounts = [Decimal(row["net_amount"]) for row in part["source_rows"]]
+    assert amounts == sorted(amounts, reverse=True)

@@ -19,6 +19,7 @@ from strata.strict_yaml import load_yaml
 
 MONEY = pa.decimal128(18, 4)
 MOMENT = pa.timestamp("us", tz="UTC")
+SOURCE = {"source_batch_id": pa.string(), "source_file": pa.string(), "source_row": pa.int64()}
 COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "int_item_version": {
         "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
@@ -29,7 +30,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "fct_sales_line": {
         "order_id": pa.string(), "order_line": pa.int64(), "sku_id": pa.string(), "location_id": pa.string(),
         "ordered_at": MOMENT, "quantity": MONEY, "unit": pa.string(), "net_amount": MONEY, "currency": pa.string(),
-        "line_type": pa.string(),
+        "line_type": pa.string(), **SOURCE,
     },
     "int_item_unit_version": {
         "sku_id": pa.string(), "unit": pa.string(), "valid_from": pa.date32(), "valid_to": pa.date32(),
@@ -49,7 +50,7 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "fct_refused_row": {
         "system": pa.string(), "feed": pa.string(), "reason": pa.string(), "sku_id": pa.string(),
         "location_id": pa.string(), "ordered_at": MOMENT, "quantity": MONEY, "net_amount": MONEY,
-        "currency": pa.string(),
+        "currency": pa.string(), **SOURCE,
     },
 }  # fmt: skip
 EXCHANGE = {
