@@ -26,10 +26,11 @@ FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_u
 # The basis is either column; which one, the scheme says. A ranking sees the value of every item of the location.
 _VALUE = ("class_level.revenue", "class_level.margin")
 _CV = ("class_level.cv", "class_level.cv_deseasonalised")
-_BY_VALUE = (
-    "class_level.is_true_shift", "class_level.sku_id", "class_level.location_id", "rule.value", "rule.hysteresis",
-)  # fmt: skip
-_BY_CV = ("class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis")
+_SAME = tuple(f"{table}.{key}" for table in ("class_level", "previous") for key in KEY)
+_OVERRIDDEN = tuple(f"override.{key}" for key in KEY)
+_BY_VALUE = (*_SAME, "class_level.is_true_shift", "rule.value", "rule.hysteresis")
+_BY_CV = (*_SAME, "class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis")
+_BY_BOTH = tuple(dict.fromkeys((*_BY_VALUE, *_BY_CV)))
 _COMPUTED = (*_VALUE, *_CV, "previous.value_class", "previous.variability_class")
 _OVERRIDE = ("override.value_class", "override.variability_class")
 STEPS: tuple[Step, ...] = (
@@ -37,20 +38,22 @@ STEPS: tuple[Step, ...] = (
         "segment_assignment",
         {
             **copies("class_level", "sku_id", "location_id", "demand_class", "lifecycle_state", "revenue"),
-            "value_class": aggregated(*_VALUE, "previous.value_class", "override.value_class", when=_BY_VALUE),
-            "variability_class": computed(
-                *_CV, "previous.variability_class", "override.variability_class", when=_BY_CV
+            "value_class": aggregated(
+                *_VALUE, "previous.value_class", "override.value_class", when=(*_BY_VALUE, *_OVERRIDDEN)
             ),
-            "segment": aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BY_VALUE, *_BY_CV)),
-            "computed_segment": aggregated(*_COMPUTED, when=(*_BY_VALUE, *_BY_CV)),
-            "previous_segment": copied("previous.segment"),
+            "variability_class": computed(
+                *_CV, "previous.variability_class", "override.variability_class", when=(*_BY_CV, *_OVERRIDDEN)
+            ),
+            "segment": aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BY_BOTH, *_OVERRIDDEN)),
+            "computed_segment": aggregated(*_COMPUTED, when=_BY_BOTH),
+            "previous_segment": computed("previous.segment", when=_SAME),
             "cumulative_share": aggregated(
                 *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value")
             ),
             "class_probability": Inputs("copy", ()),
-            "override_id": copied("override.override_id"),
+            "override_id": computed("override.override_id", when=_OVERRIDDEN),
             "as_known_at": copied("run.known_at"),
-            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BY_VALUE, *_BY_CV)),
+            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BY_BOTH, *_OVERRIDDEN)),
         },
         rows=("class_level.sku_id",),
     ),

@@ -56,8 +56,8 @@ _FROM: dict[str, tuple[str, ...]] = {
     "order_multiple_units": ("supply_term.order_multiple",),
     "order_quantity_units": _LOT,
     **dict.fromkeys(
-        ("binding_constraint", "safety_stock_units", "reorder_point_units", "order_up_to_units", "min_units", "max_units",
-         "expected_fill_rate", "expected_csl", "expected_stock_units", "holding_cost_year"),
+        ("binding_constraint", "safety_stock_units", "reorder_point_units", "order_up_to_units", "min_units",
+         "max_units", "expected_fill_rate", "expected_csl", "expected_stock_units", "holding_cost_year"),
         _ALL,
     ),
     "decision_reason": (*_RULE, "stocked_pair.demand_class", "lane_time.level", *_LOT),

@@ -176,7 +176,7 @@ class _Reader:
             packed, chosen = fields_of(inner)
             for key, values in packed.items():
                 own = merged(self._origin(value, scope) for value in values)
-                decides = through(columns[name], Kind.CONDITION) if chosen else NOTHING
+                decides = {ref: kind for ref, kind in columns[name].items() if kind is Kind.CONDITION}
                 fields[f"{name}.{key}"] = merged([through(own, Kind.COMPUTE) if chosen else own, decides])
             scope.aliases[name] = inner
             if (constant := scope.constant(inner)) is not None:

@@ -1,7 +1,8 @@
 -- One row per sales row that had reached the region by the cut-off, with the reason why it is not demand.
 -- `quantity` of `unit` and `net_amount` of `currency` are the source's; `demand_units` of the base unit, `revenue` and
 -- `margin` in the group currency are what demand is summed from.
--- Variables: region, cutoff (UTC), zone, currency, detail (true: say which document a row is). Tables: exclusion(column_name, value, name), those of conversion.
+-- Variables: region, cutoff (UTC), zone, currency, detail (true: say which document a row is).
+-- Tables: exclusion(column_name, value, name), those of conversion.
 create temp table sales_as_known as
 with place as (
     select location_id

@@ -31,7 +31,8 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 LATE = datetime(2026, 4, 20, tzinfo=UTC)  # after the cut-off
 ARROW = {
     "varchar": pa.string(), "bigint": pa.int64(), "integer": pa.int64(), "date": pa.date32(), "boolean": pa.bool_(),
-    "timestamp with time zone": pa.timestamp("us", tz="UTC"), "double": pa.float64(),
+    "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    "double": pa.float64(), "varchar[]": pa.list_(pa.string()),
 }  # fmt: skip
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -61,7 +62,13 @@ def company(seed: int = 7) -> Tables:
     for number, place in enumerate(PLACES):
         add("int_location_version", location_id=place, region="HERE", location_type="dc", location_name=place)
         add("int_location_version", location_id=f"F{number}", region="FAR", location_type="dc", location_name="far")
+    for quarter in range(16):
+        day = BEGIN + timedelta(days=-30 + 80 * quarter)
+        add("fct_exchange_rate", from_currency="USD", to_currency="EUR", rate_type="M", valid_from=day, from_units=1,
+            rate=Decimal("0.9") + Decimal(quarter) / 100)  # fmt: skip
     for number, sku in enumerate(ITEMS):
+        add("int_item_unit_version", sku_id=sku, unit="BX", numerator=Decimal(6), denominator=Decimal(1), to_unit="EA",
+            valid_from=date(2022, 1, 1), valid_to=None)  # fmt: skip
         add(
             "int_item_version", sku_id=sku, item_name=f"item {number}", category="GOODS", family=f"FAM{number % 3}",
             base_unit="EA", standard_cost=Decimal(2 + number), list_price=Decimal(9), currency="EUR",
@@ -107,6 +114,10 @@ def _sales(rng: np.random.Generator, tables: Tables, sku: str, number: int, plac
             "net_amount": quantity * (3 + number) + Decimal("0.37"), "currency": "EUR", "line_type": "sale",
             "promotion_id": None, "known_from": at + timedelta(days=1),
         }  # fmt: skip
+        if week % 4 == 1:
+            line |= {"unit": "BX", "quantity": Decimal(1 + week % 3)}
+        if week % 4 == 2:
+            line |= {"currency": "USD"}
         odd = rng.random()
         if odd < 0.03:
             line |= {"line_type": "return"}
@@ -202,6 +213,12 @@ class World:
             cut_off={"day": 3, "local_time": "06:00"},  # type: ignore[arg-type]
             currency="EUR",
             regions=[{"region": "HERE", "name": "Here", "time_zone": "Europe/Berlin"}],  # type: ignore[arg-type]
+            exchange={
+                "rate_type": "M",
+                "pivot_currency": "USD",
+                "max_age_days": 120,
+                "rationale": "Rates by the quarter.",
+            },  # type: ignore[arg-type]
             rationale="A calendar for tests, with one region in one time zone.",
         )
         partition = Partition("HERE", CYCLE)
