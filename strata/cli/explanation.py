@@ -10,7 +10,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from strata.conformed import origins
-from strata.conformed.build import load_snapshot
+from strata.conformed.build import SNAPSHOT_KEYS, load_snapshot
 from strata.conformed.history import View
 from strata.governance.releases import Manifest, current_manifest, lineage, read_manifest
 from strata.governance.store import GovernanceStore
@@ -74,7 +74,9 @@ class _Sources:
         snapshot = load_snapshot(home, part["snapshot_id"])
         self.view = View(snapshot, partition, calendar.cutoff(partition.cycle, region), self.scheme, calendar)
         self.feeds = {str(batch["batch_id"]): (batch["system"], batch["feed"]) for batch in snapshot.batches}
-        self.sales = origins.sales_lines(self.view, sku)
+        # A snapshot of an older version lacks tables that today's query reads: what it held is told, not judged again.
+        self.lacking = sorted(set(SNAPSHOT_KEYS) - set(snapshot.tables))
+        self.sales = [] if self.lacking else origins.sales_lines(self.view, sku)
         refused = origins.refused_rows(self.view, sku)
         self.why = {_place(row): f"{row['refused_column']} = {row.get('refused_value')}" for row in refused}
         shown = {_place(row) for row in self.sales}
@@ -94,7 +96,9 @@ class _Sources:
             (row for row in lines if row["line"] != "demand"), key=lambda row: row["local_date"] or date.min
         )
         return {
-            "sums": sentences(demand, groups),
+            "sums": [_outdated(self.view.snapshot.snapshot_id, self.lacking)]
+            if self.lacking
+            else sentences(demand, groups),
             "demand": {**asdict(demand), "ties": demand.ties},
             "left_out": [asdict(group) for group in groups],
             "source_rows": [self.shown(row) for row in self.first(counted)],
@@ -131,6 +135,13 @@ class _Sources:
     def _extract(self, system: str, feed: str, batch_id: str) -> str | None:
         folder = self.home.raw / system / feed / batch_id
         return read_batch(folder).manifest.extract_id if folder.is_dir() else None
+
+
+def _outdated(snapshot_id: str, lacking: list[str]) -> str:
+    return (
+        f"Source: snapshot {snapshot_id} was conformed before there was {', '.join(lacking)}, so its order lines "
+        "cannot be judged as they were then; install the code version that the release names to see them."
+    )
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, str, int]:
