@@ -24,12 +24,15 @@ OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
 FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
 
 # The basis is either column; which one, the scheme says. A ranking sees the value of every item of the location.
-_VALUE = ("class_level.revenue", "class_level.margin")
-_CV = ("class_level.cv", "class_level.cv_deseasonalised")
+_VALUE = ("class_level.revenue", "class_level.margin", "class_level.expected_value")
+_CV = ("class_level.cv", "class_level.cv_deseasonalised", "class_level.expected_cv")
 _SAME = tuple(f"{table}.{key}" for table in ("class_level", "previous") for key in KEY)
 _OVERRIDDEN = tuple(f"override.{key}" for key in KEY)
-_BY_VALUE = (*_SAME, "class_level.is_true_shift", "rule.value", "rule.hysteresis")
-_BY_CV = (*_SAME, "class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis")
+_RUNG = ("class_level.fallback_level", "rule.fallback")
+_BY_VALUE = (*_SAME, *_RUNG, "class_level.is_true_shift", "rule.value", "rule.hysteresis")
+_BY_CV = (
+    *_SAME, *_RUNG, "class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis",
+)  # fmt: skip
 _BY_BOTH = tuple(dict.fromkeys((*_BY_VALUE, *_BY_CV)))
 _COMPUTED = (*_VALUE, *_CV, "previous.value_class", "previous.variability_class")
 _OVERRIDE = ("override.value_class", "override.variability_class")
@@ -37,7 +40,7 @@ STEPS: tuple[Step, ...] = (
     Derivation(
         "segment_assignment",
         {
-            **copies("class_level", "sku_id", "location_id", "demand_class", "lifecycle_state", "revenue"),
+            **copies("class_level", "sku_id", "location_id", "demand_class", "lifecycle_state", "revenue", *FALLBACK),
             "value_class": aggregated(
                 *_VALUE, "previous.value_class", "override.value_class", when=(*_BY_VALUE, *_OVERRIDDEN)
             ),
@@ -48,7 +51,7 @@ STEPS: tuple[Step, ...] = (
             "computed_segment": aggregated(*_COMPUTED, when=_BY_BOTH),
             "previous_segment": computed("previous.segment", when=_SAME),
             "cumulative_share": aggregated(
-                *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value")
+                *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value", *_RUNG)
             ),
             "class_probability": Inputs("copy", ()),
             "override_id": computed("override.override_id", when=_OVERRIDDEN),

@@ -16,6 +16,7 @@ from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.demand.fallback import OWN, fall_back
 from strata.demand.profile import in_bucket
+from strata.derivation import Derivation, Query, Step, aggregated
 from strata.partition import shifted
 
 if TYPE_CHECKING:
@@ -50,6 +51,34 @@ where
             or (e.column_name = 'sku_id' and e.value = i.sku_id)
     )
 """
+
+_OWN = ("panel.units", "panel.hidden", "panel.launch_index")
+_MONEY = ("series_key.revenue", "series_key.margin", "series_key.demand_units")
+_LENDER = (
+    "series_key.sku_id", "series_key.location_id", "series_key.family", "series_key.price", "series_key.currency",
+    "series_key.predecessor_sku_id", "demand_shape.lifecycle_state", "demand_shape.periods_observed",
+    "panel.unreported", "panel.censored", "previous.sku_id", "previous.location_id", "previous.value_class",
+    "previous.variability_class", "previous.fallback_level", "rule.fallback", "rule.value.basis",
+    "rule.variability.basis",
+)  # fmt: skip
+_RUNG_OF = (
+    "demand_shape.periods_observed", "panel.unreported", "series_key.predecessor_sku_id", "series_key.family",
+    "previous.value_class", "previous.variability_class",
+)  # fmt: skip
+_RUNG = ("fallback_level", "fallback_reason", "fallback_source", "confidence", "fallback_valid_until_cycle")
+STEPS: tuple[Step, ...] = (
+    Query("heir", _HEIRS),
+    Derivation(
+        "rung",
+        {
+            **dict.fromkeys(_RUNG, aggregated(*_RUNG_OF, when=(*_OWN, *_MONEY, *_LENDER))),
+            "expected_units_period": aggregated(*_OWN, when=_LENDER),
+            "expected_cv": aggregated("demand_shape.cv", "demand_shape.cv_deseasonalised", when=(*_OWN, *_LENDER)),
+            "expected_value": aggregated(*_OWN, *_MONEY, when=_LENDER),
+        },
+        rows=("series_key.series",),
+    ),
+)
 
 
 def heirs(view: View, history: Path | pa.Table) -> pa.Table:

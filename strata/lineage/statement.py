@@ -170,7 +170,7 @@ class _Reader:
                 for arm in scope.seen().values():
                     fields |= {name: found for name, found in arm.fields.items() if name.split(".")[0] in columns}
                 continue
-            name = (item.alias_or_name or f"_{number}").lower()
+            name = item.alias_or_name.lower() if isinstance(item, exp.Alias | exp.Column) else f"_{number}"
             inner = item.this if isinstance(item, exp.Alias) else item
             columns[name] = self._origin(inner, scope)
             packed, chosen = fields_of(inner)

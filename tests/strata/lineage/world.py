@@ -159,7 +159,7 @@ def before(seed: int = 7) -> pd.DataFrame:
     value, variability = rng.choice(list("ABC"), len(ITEMS)), rng.choice(list("XYZ"), len(ITEMS))
     return pd.DataFrame(
         {
-            "sku_id": ITEMS, "location_id": "*", "value_class": value, "variability_class": variability,
+            "sku_id": ITEMS, "location_id": "*", "fallback_level": "own", "value_class": value, "variability_class": variability,
             "segment": [a + b for a, b in zip(value, variability, strict=True)],
             "revenue": [Decimal(100 + number) for number in range(len(ITEMS))],
         }
@@ -187,9 +187,9 @@ class World:
         for name, schema in schemas().items():
             write_parquet(folder / name / f"{name}.parquet", pa.Table.from_pylist(tables[name], schema=schema))
         view = self._view(folder)
-        past, reconciliation = history.demand_history(view)
-        shape = profile.demand_profile(view, past)
         held = pa.Table.from_pandas(previous, preserve_index=False)
+        past, reconciliation = history.demand_history(view)
+        shape = profile.demand_profile(view, past, held)
         assignment = decide.segment_assignment(view, self._file(folder, "profile", shape), held, override)
         moved = decide.segment_migration(
             view, self._file(folder, "assignment", assignment), folder / "profile.parquet", held
