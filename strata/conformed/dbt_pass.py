@@ -25,7 +25,7 @@ PassName = Literal["conform", "marts"]
 PROJECT_PARTS = ("dbt_project.yml", "profiles.yml", "macros", "models", "tests")
 MANIFEST = Path("target") / "manifest.json"
 PARTIAL_PARSE = Path("target") / "partial_parse.msgpack"
-PARSED_PROJECT = Path("target") / "project.sha256"
+PARSED_PROJECT = Path("target") / "compiled.sha256"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 OUTPUT_LINES_SHOWN = 20
 
