@@ -14,7 +14,6 @@ from strata.intake.land import LandResult, land
 from tests.strata.intake.drops import CONTRACTS, ORDERS, drop
 from tests.strata.intake.test_debezium import LINE, event
 
-GAPS = pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 LOG: dict[str, Any] = {"kind": "cdc", "envelope": "debezium", "format": "jsonl"}
 
 
@@ -44,7 +43,7 @@ def waiting(home: Home) -> list[str]:
     return [one.batch.manifest.extract_id for one in held_batches(accepted_batches(home))]
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_b49_changes_after_a_missing_extract_are_held_until_it_comes(tmp_path: Path) -> None:
     home = Home(tmp_path)
     send(home, 0, 100, initial_load=True)
@@ -69,7 +68,7 @@ def test_b49_changes_after_a_missing_extract_are_held_until_it_comes(tmp_path: P
     assert reached(home) == 400 and waiting(home) == [] and arrive(home).released == ()
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_b49_a_table_at_or_past_the_gap_releases_what_follows_it(tmp_path: Path) -> None:
     home = Home(tmp_path)
     send(home, 0, 100, initial_load=True)
@@ -82,7 +81,7 @@ def test_b49_a_table_at_or_past_the_gap_releases_what_follows_it(tmp_path: Path)
     assert reached(home) == 300 and waiting(home) == ["x400-500"]
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_changes_before_any_first_load_wait_for_it_and_those_it_holds_already_never_count(tmp_path: Path) -> None:
     home = Home(tmp_path)
     send(home, 0, 50)
@@ -102,7 +101,7 @@ def test_changes_before_any_first_load_wait_for_it_and_those_it_holds_already_ne
     assert list(refused.reasons) == ["before_the_beginning"] and "position 100" in (refused.advice or "")
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_overlaps_replays_and_heartbeats_continue_the_chain(tmp_path: Path) -> None:
     home = Home(tmp_path)
     send(home, 0, 100, initial_load=True)
@@ -116,7 +115,7 @@ def test_overlaps_replays_and_heartbeats_continue_the_chain(tmp_path: Path) -> N
     assert arrive(home).counts == {"accepted": 6} and reached(home) == 300
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_the_order_of_arrival_has_no_part_in_what_is_held(tmp_path: Path) -> None:
     pieces = [(0, 100, True), (100, 200, False), (200, 300, False), (400, 500, False)]
     seen = []
@@ -146,7 +145,7 @@ def test_the_order_of_arrival_has_no_part_in_what_is_held(tmp_path: Path) -> Non
         ({"envelope": "sap", "position": {"from": "1", "to": "2"}}, "position_malformed", "write a time such as"),
     ],
 )
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_a_range_that_is_not_one_or_does_not_fit_its_changes_is_refused(
     tmp_path: Path, options: dict[str, Any], reason: str, words: str
 ) -> None:
@@ -156,7 +155,7 @@ def test_a_range_that_is_not_one_or_does_not_fit_its_changes_is_refused(
     assert list(extract.reasons) == [reason] and words in (extract.advice or ""), extract.advice
 
 
-@GAPS
+@pytest.mark.capability("2.4", part="a gap holds what follows it until it is filled or a snapshot passes it")
 def test_b32_an_older_or_an_empty_table_and_a_late_first_load_are_refused(tmp_path: Path) -> None:
     home = Home(tmp_path)
     send_table(home, 200)

@@ -19,8 +19,6 @@ from strata.intake.positions import TICKS_PER_SECOND, shown, stamp_ticks
 from tests.strata.intake.drops import CONTRACTS, ORDERS, drop, landed_rows, parquet
 from tests.strata.intake.test_debezium import LINE
 
-SAP = pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
-FIVETRAN = pytest.mark.capability("2.4", part="Fivetran-style envelope: _fivetran_synced, _fivetran_deleted")
 FORMATS = pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 RANGE = {"from": "2017-03-01T00:00:00Z", "to": "2017-03-02T00:00:00Z"}
 AT = datetime(2017, 3, 1, 10, 0, 0, 500_000, tzinfo=UTC)
@@ -58,7 +56,7 @@ def told(home: Home, *columns: str) -> list[tuple[Any, ...]]:
     return [tuple(row[column] for column in columns) for row in landed_rows(home)]
 
 
-@SAP
+@pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
 @FORMATS
 def test_sap_rows_are_upserts_and_deletes_ordered_by_their_stamp(tmp_path: Path, form: str) -> None:
     home = Home(tmp_path)
@@ -82,7 +80,7 @@ def test_sap_rows_are_upserts_and_deletes_ordered_by_their_stamp(tmp_path: Path,
     assert known[0] == (AT, "source", "cdc")
 
 
-@FIVETRAN
+@pytest.mark.capability("2.4", part="Fivetran-style envelope: _fivetran_synced, _fivetran_deleted")
 @FORMATS
 def test_fivetran_rows_are_upserts_and_deletes_ordered_by_their_synchronisation(tmp_path: Path, form: str) -> None:
     home = Home(tmp_path)
@@ -100,7 +98,7 @@ def test_fivetran_rows_are_upserts_and_deletes_ordered_by_their_synchronisation(
     ]
 
 
-@FIVETRAN
+@pytest.mark.capability("2.4", part="Fivetran-style envelope: _fivetran_synced, _fivetran_deleted")
 def test_parquet_types_of_a_warehouse_are_read_as_they_are(tmp_path: Path) -> None:
     home = Home(tmp_path)
     rows = [fivetran("false", **{"_fivetran_synced": AT, "_fivetran_deleted": flag}) for flag in (False, True)]
@@ -127,8 +125,8 @@ def test_parquet_types_of_a_warehouse_are_read_as_they_are(tmp_path: Path) -> No
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-@SAP
-@FIVETRAN
+@pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
+@pytest.mark.capability("2.4", part="Fivetran-style envelope: _fivetran_synced, _fivetran_deleted")
 def test_a_row_without_order_or_operation_refuses_the_extract(
     tmp_path: Path, envelope: str, row: Row, reason: str, words: str, form: str
 ) -> None:
@@ -138,7 +136,7 @@ def test_a_row_without_order_or_operation_refuses_the_extract(
     assert "row 2" in (extract.advice or "")
 
 
-@SAP
+@pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
 @FORMATS
 def test_b53_a_file_without_a_column_of_the_envelope_is_refused(tmp_path: Path, form: str) -> None:
     row = sap("I")
@@ -147,7 +145,7 @@ def test_b53_a_file_without_a_column_of_the_envelope_is_refused(tmp_path: Path, 
     assert list(extract.reasons) == ["column_missing"] and "operation_flag" in (extract.advice or "")
 
 
-@SAP
+@pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
 def test_bad_rows_are_refused_alone_and_a_first_load_is_back_dated(tmp_path: Path) -> None:
     home = Home(tmp_path)
     rows = [sap("L"), sap("I", po_line=20), sap("I", po_line=30, quantity="-1")]
@@ -172,7 +170,7 @@ def test_a_table_as_of_a_position_needs_no_envelope_columns(tmp_path: Path, enve
     assert min(told(home, "_sequence")) > (1 << 62,)
 
 
-@SAP
+@pytest.mark.capability("2.4", part="SAP-style envelope: recordstamp, operation_flag, is_deleted")
 @pytest.mark.parametrize(
     ("text", "seconds", "ticks"),
     [
