@@ -87,8 +87,8 @@ def deliver(home: Home, delivery: Delivery, number: int) -> LandedExtract:
     id_ = delivery.extract_id or f"x{number}"
     written = delivery.files if delivery.as_written is None else delivery.as_written
     folder = drop(home.landing, delivery.files, delivery.rows, contract=contract, as_written=written, extract_id=id_)
-    file = folder / "manifest.json"
-    file.write_text(json.dumps({**json.loads(file.read_bytes()), **delivery.manifest}), encoding="utf-8")
+    file, terms = folder / "manifest.json", {"schema_version": contract.schema_version, **delivery.manifest}
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), **terms}), encoding="utf-8")
     (extract,) = [one for one in landing.land(home).extracts if one.folder == folder.resolve()]
     return extract
 

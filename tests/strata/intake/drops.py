@@ -61,6 +61,7 @@ def item(**changes: str) -> str:
         "status": "active",
         "gtin": "",
         "manufacturer_part_number": "",
+        "predecessor_sku_id": "",
     }
     return ",".join({**values, **changes}.values())
 
@@ -92,7 +93,7 @@ def drop(
         "extract_id": extract_id,
         "kind": "full",
         "envelope": "plain",
-        "schema_version": contract.schema_version,
+        "schema_version": 1,
         "initial_load": False,
         "grain": "event",
         "extracted_at": "2017-04-01T02:00:00Z",
