@@ -33,9 +33,10 @@ def stage(
 
     if grain not in ("event", "day", "week", "month"):
         raise typer.BadParameter("--grain is event, day, week or month")
+    contracts = load_contracts(context.obj.config / "feeds")
     result = stage_files(
         context.obj,
-        load_contracts(context.obj.config / "feeds"),
+        contracts,
         folder,
         extracted_at=datetime.fromisoformat(extracted_at),
         initial_load=initial_load,
@@ -52,6 +53,9 @@ def stage(
         show_json({"extracts": rows, "skipped": result.skipped})
         return
     show_table("Staged", rows)
-    for name, why in sorted(result.skipped.items()):
-        say(f"{name}: {why}")
+    mapped = {"/".join(key) for key, contract in contracts.items() if contract.source}
+    for name in sorted(mapped & set(result.skipped)):
+        say(f"{name}: {result.skipped[name]}")
+    if rest := sorted(set(result.skipped) - mapped):
+        say(f"No file for the feeds without mapping: {', '.join(rest)}")
     say("Accept them:  strata land")

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from strata.identity import sha256_json
+from strata.intake.expressions import check_sql
 from strata.intake.mapping import Branch, Encoding, MappedFeed, Mapping, load_mapping, load_systems, mapped_feed
 from strata.strict_yaml import load_yaml
 
@@ -375,7 +376,10 @@ def load_contracts(folder: Path) -> dict[tuple[str, str], Contract]:
         path = folder.parent / "mappings" / f"{name}.yml"
         if not path.is_file():
             raise ValueError(f"{path} is not there, but {key[0]}/{key[1]} is mapped by {name}")
-        mapping = read.setdefault(name, read.get(name) or load_mapping(path))
+        if name not in read:
+            read[name] = load_mapping(path)
+            check_sql(read[name], str(path))
+        mapping = read[name]
         feed = mapped_feed(mapping, "/".join(key))
         if feed is not None:
             contracts[key] = contract.mapped(mapping, feed)

@@ -16,6 +16,7 @@ import duckdb
 
 from strata.intake.casts import LANDED_COLUMNS, quoted
 from strata.intake.contract import Column, ColumnType, Contract
+from strata.intake.expressions import define_macros
 from strata.intake.manifest import Manifest, ManifestFile
 from strata.intake.mapping import (
     Branch,
@@ -23,7 +24,6 @@ from strata.intake.mapping import (
     MappedFeed,
     NativeTable,
     Total,
-    define_macros,
     identifier,
     join_fields,
     split,
