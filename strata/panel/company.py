@@ -18,7 +18,7 @@ from strata.durable import promote, write_bytes
 from strata.home import REPOSITORY, Home
 from strata.panel.mapping import MapError, PanelMap
 from strata.scheme.load import SchemeRegister, load_scheme
-from strata.scheme.model import Forecast, Lifecycle, Shift, Value, Variability
+from strata.scheme.model import Fallback, Forecast, Lifecycle, Shift, Value, Variability
 from strata.strict_yaml import load_yaml
 
 RECORD = "import.json"
@@ -27,6 +27,7 @@ _CLASS_PERIODS: Mapping[str, tuple[type[BaseModel], tuple[str, ...]]] = {
     "value": (Value, ("window_cycles",)),
     "variability": (Variability, ("min_periods",)),
     "lifecycle": (Lifecycle, ("intro_periods", "dead_periods", "recent_periods")),
+    "fallback": (Fallback, ("min_periods", "stale_periods")),
     "shift": (Shift, ("recent_periods",)),
 }
 

@@ -63,6 +63,7 @@ def test_periods_of_the_scheme_keep_their_length_in_time(
     assert scheme.buckets.planning_periods == planning_periods
     assert scheme.forecast.horizon_periods == horizon
     assert scheme.value.window_cycles == window
+    assert scheme.fallback.min_periods == scheme.variability.min_periods
     assert (scheme.class_level, scheme.exclusions) == ("location", ())
 
 
