@@ -146,7 +146,7 @@ def _land(home: Home, feed: Feed, first_month: int, begin: int, stop: int, *, cy
     if stop in feed.missing and not is_initial:
         return None
     rows = feed.rows(begin, stop)
-    if not rows.num_rows and not is_initial or (feed.delay and not rows.num_rows):
+    if not rows.num_rows and (feed.delay or not (is_initial or feed.sends_empty)):
         return None
     taken = _extracted_at(cycle, feed.delay + (0 if is_initial else feed.late.get(stop, 0)))
     before = month_first_day(begin) if is_initial else _extracted_at(shifted(cycle, -1), feed.delay)

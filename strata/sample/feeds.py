@@ -33,8 +33,9 @@ class Feed:
     """One stream of extracts. `rows(first, stop)` gives what it sends about months `first` .. `stop - 1`.
 
     A state feed ignores `first` and gives everything as it is at the beginning of month `stop`. `delay` minutes
-    part extracts of one feed that are taken in the same night. The extract with the state of a month in `missing` never
-    comes, one of a month in `late` so many minutes late.
+    part extracts of one feed that are taken in the same night. A feed that `sends_empty` says so when there is nothing
+    new, as a job does that runs every month; the others stay silent. The extract with the state of a month in
+    `missing` never comes, one of a month in `late` so many minutes late.
     """
 
     system: str
@@ -47,6 +48,7 @@ class Feed:
     is_change_log: bool = False
     delay: int = 0
     totals: tuple[str, ...] = ()
+    sends_empty: bool = False
     schema_version: int = SCHEMA_VERSION
     missing: frozenset[int] = frozenset()
     late: Mapping[int, int] = field(default_factory=dict)
@@ -132,7 +134,7 @@ def _departments(
         system: str, feed: str, rows: Rows, format: Format, grain: Literal["event", "week", "month"],
         totals: tuple[str, ...] = (),
     ) -> Feed:  # fmt: skip
-        return Feed(system, feed, "simulated", format, grain, rows, totals=totals)
+        return Feed(system, feed, "simulated", format, grain, rows, totals=totals, sends_empty=True)
 
     return [
         news("erp", "exchange_rates", troubles.exchange_rates(demand, spec.troubles, seed=seed), "csv", "event"),
@@ -192,7 +194,7 @@ def _departments(
         ),
         news(
             "planning", "forecast_overrides",
-            consensus.forecast_overrides(demand, operations, activity, desk, spec.planning, seed=seed), "jsonl",
+            consensus.forecast_overrides(demand, operations, activity, desk, spec.planning, seed=seed), "csv",
             "month",
         ),
         news(

@@ -63,7 +63,7 @@ def drop_odd_lines(home: Home) -> None:
         "net_amount": Decimal("31.25"), "currency": CURRENCY, "line_type": "sale", "promotion_id": None,
     }  # fmt: skip
     odd: list[dict[str, Any]] = [
-        {"unit": "CS"},
+        {"unit": "BOX"},
         {"currency": "EUR"},
         {"sku_id": "NOBODY"},
         {"line_type": "return"},

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pyarrow.parquet as pq
@@ -121,6 +121,10 @@ def test_one_feed_stays_away_for_a_month_and_one_is_late(home: Home) -> None:
         for before, after in zip(taken(feed), taken(feed)[1:], strict=False)
     ]
     assert sum(gap > hours for gap in gaps) == 1, "only the feed that stayed away missed its promise"
+    # and it shows at the cut-off of the cycle, on the third day at 06:00 in New York
+    assert datetime(2017, 11, 3, 10) - datetime(2017, 10, 2, 2) > timedelta(hours=hours)
+    # a feed without news says so: it is not mistaken for one that stopped
+    assert taken("tms/rates") == taken("erp/inventory_budget") == taken("crm/contracts")
 
 
 def test_a_column_nobody_agreed_is_left_out_and_said(home: Home) -> None:
