@@ -159,7 +159,8 @@ def before(seed: int = 7) -> pd.DataFrame:
     value, variability = rng.choice(list("ABC"), len(ITEMS)), rng.choice(list("XYZ"), len(ITEMS))
     return pd.DataFrame(
         {
-            "sku_id": ITEMS, "location_id": "*", "fallback_level": "own", "value_class": value, "variability_class": variability,
+            "sku_id": ITEMS, "location_id": "*", "fallback_level": "own", "value_class": value,
+            "variability_class": variability,
             "segment": [a + b for a, b in zip(value, variability, strict=True)],
             "revenue": [Decimal(100 + number) for number in range(len(ITEMS))],
         }
