@@ -152,6 +152,27 @@ class Seasonality(Part):
     min_seasons: int = Field(ge=2, le=10)
 
 
+class UnitJump(Part):
+    """Test for lines booked in another unit than stated: `least_factor` is the smallest jump that is looked at.
+
+    `pack_factors` are usual packs beside those that the master data state; `exempt` items are known to be right.
+    """
+
+    window_periods: int = Field(ge=1, le=24)
+    min_lines: int = Field(ge=2, le=1000)
+    value_tolerance: Share
+    size_tolerance: float = Field(gt=0, le=3)
+    least_factor: float = Field(ge=2, le=100)
+    pack_factors: tuple[Annotated[float, Field(ge=2)], ...] = Field(min_length=1)
+    exempt: tuple[str, ...]
+
+
+class Hierarchy(Part):
+    """Sources per level in the order in which they are believed; `item_master` is what the item master itself says."""
+
+    precedence: dict[Literal["category", "family"], Annotated[tuple[str, ...], Field(min_length=1)]]
+
+
 class Forecast(Part):
     """Method per demand class and its smoothing constants; `ses_alphas` is the grid searched per series."""
 
@@ -249,6 +270,8 @@ class Scheme(Part):
     censoring: Censoring
     fallback: Fallback
     shift: Shift
+    unit_jump: UnitJump | None = None
+    hierarchy: Hierarchy | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory

@@ -101,12 +101,26 @@ censored as (
         end
 ),
 
+-- Lines set aside as booked in another unit: what was asked for in their period is not known.
+misbooked as (
+    select distinct
+        s.sku_id,
+        s.location_id,
+        b.bucket,
+        cast(date_trunc(b.bucket, s.local_date) as date) as period_start
+    from sales_as_known as s
+    cross join bucket as b
+    where s.reason = 'unit_jump'
+),
+
 period as (
     select sku_id, location_id, bucket, period_start from demand
     union
     select sku_id, location_id, bucket, period_start from promotion
     union
     select sku_id, location_id, bucket, period_start from censored
+    union
+    select sku_id, location_id, bucket, period_start from misbooked
 )
 
 select
@@ -127,8 +141,11 @@ select
     cast(coalesce(d.order_lines, 0) as bigint) as order_lines,
     promotion.sku_id is not null as is_promotion,
     false as is_outlier,
-    censored.sku_id is not null as is_censored,
-    case when censored.sku_id is not null then 'stockout' end as adjustment_reason,
+    censored.sku_id is not null or misbooked.sku_id is not null as is_censored,
+    case
+        when misbooked.sku_id is not null then 'unit_jump'
+        when censored.sku_id is not null then 'stockout'
+    end as adjustment_reason,
     getvariable('cycle') as valid_for_cycle,
     getvariable('scheme_version') as scheme_version
 from period as p
@@ -140,3 +157,6 @@ left join promotion
 left join censored
     on p.sku_id = censored.sku_id and p.location_id = censored.location_id
     and p.bucket = censored.bucket and p.period_start = censored.period_start
+left join misbooked
+    on p.sku_id = misbooked.sku_id and p.location_id = misbooked.location_id
+    and p.bucket = misbooked.bucket and p.period_start = misbooked.period_start

@@ -24,7 +24,13 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "int_item_version": {
         "sku_id": pa.string(), "category": pa.string(), "family": pa.string(), "base_unit": pa.string(),
         "standard_cost": MONEY, "list_price": MONEY, "predecessor_sku_id": pa.string(), "currency": pa.string(),
-        "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(),
+        "launch_date": pa.date32(), "end_date": pa.date32(), "status": pa.string(), "item_name": pa.string(),
+        "gtin": pa.string(), "manufacturer_part_number": pa.string(),
+    },
+    "int_hierarchy_version": {
+        "hierarchy_source": pa.string(), "source_item_id": pa.string(), "level": pa.string(), "node_code": pa.string(),
+        "valid_from": pa.date32(), "valid_to": pa.date32(), "sku_id": pa.string(), "gtin": pa.string(),
+        "manufacturer_part_number": pa.string(), "item_text": pa.string(),
     },
     "int_location_version": {"location_id": pa.string(), "region": pa.string()},
     "fct_sales_line": {
@@ -61,6 +67,7 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 ITEM = {
     "category": "GOODS", "family": "ALL", "base_unit": "EA", "standard_cost": Decimal(6), "currency": "EUR",
     "list_price": None, "predecessor_sku_id": None, "launch_date": None, "end_date": None, "status": "active",
+    "item_name": None, "gtin": None, "manufacturer_part_number": None,
 }  # fmt: skip
 LINE = {
     "order_line": 1, "sku_id": "I1", "location_id": "L1", "quantity": Decimal(1), "unit": "EA",
@@ -123,6 +130,14 @@ class Place:
             "numerator": Decimal(numerator), "denominator": Decimal(1), "to_unit": None,
         }  # fmt: skip
         self.add("int_item_unit_version", known, until, **(row | change))
+
+    def node(self, source: str, entry: str, node: str, known: str = "", until: str = "", **change: Any) -> None:
+        row = {
+            "hierarchy_source": source, "source_item_id": entry, "level": "category", "node_code": node,
+            "valid_from": date(2020, 1, 1), "valid_to": None, "sku_id": None, "gtin": None,
+            "manufacturer_part_number": None, "item_text": None,
+        }  # fmt: skip
+        self.add("int_hierarchy_version", known, until, **(row | change))
 
     def rate(self, pair: str, day: str, rate: str, known: str = "", until: str = "", **change: Any) -> None:
         source, target = pair.split("/")
