@@ -11,10 +11,12 @@ from strata.conformed import history, profile
 from strata.partition import Partition
 
 SNAPSHOT = (
+    "fct_exchange_rate",
     "fct_promotion",
     "fct_refused_row",
     "fct_sales_line",
     "fct_stock_snapshot",
+    "int_item_unit_version",
     "int_item_version",
     "int_location_version",
 )
@@ -51,4 +53,12 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         # Not an input: the classes before rest on a profile themselves, and Dagster knows no circle over cycles.
         return profile.demand_profile(view, demand_history, workspace.previous_classes(view.partition))
 
-    return [demand_history, demand_profile]
+    @dg.asset(
+        deps=[dg.AssetDep("fct_refused_row", partition_mapping=grid.whole)],
+        partitions_def=grid.region_cycle,
+    )
+    def control_total(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
+        """What every extract known at the cut-off states, against what was accepted, refused and repeated."""
+        return history.control_total(workspace.view(Partition.from_key(context.partition_key), context.run.run_id))
+
+    return [demand_history, demand_profile, control_total]

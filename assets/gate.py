@@ -12,9 +12,11 @@ from strata.partition import Partition
 STAGES = (
     "demand_history",
     "reconciliation",
+    "control_total",
     "demand_profile",
     "segment_assignment",
     "segment_migration",
+    "hierarchy_conflict",
     "demand_forecast",
     "lead_time_profile",
     "inventory_policy",

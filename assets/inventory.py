@@ -10,8 +10,9 @@ from orchestration.resources import Workspace
 from strata.conformed import supply
 from strata.partition import Partition
 
-LEAD_TIMES = ("fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
-ITEMS = ("int_item_version", "int_supplier_item_version")
+CONVERSIONS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
+LEAD_TIMES = (*CONVERSIONS, "fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
+ITEMS = (*CONVERSIONS, "int_supplier_item_version")
 
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:

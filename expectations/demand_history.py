@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from expectations.measure import Facts, Measure
-from expectations.rule import at_least, build, none_of, table_rules
+from expectations.rule import at_least, build, held_out, none_of, table_rules
 from strata.partition import Partition, shifted
 from strata.scheme.model import Scheme
 from strata.tables import ARROW, DEMAND_HISTORY
@@ -39,6 +39,7 @@ def suite(scheme: Scheme) -> "ExpectationSuite":
         none_of("negative_demand", "Demand is what was ordered; returns are excluded before it is summed."),
         none_of("negative_baseline", "A cleaned demand below zero would pull the forecast below what can be sold."),
         none_of("negative_order_lines", "A count of order lines cannot be negative."),
+        held_out("unit_jump_items", "Lines booked in another unit are set aside until the source states the unit."),
         none_of("adjusted_without_reason", "Demand that was changed or censored without a reason cannot be contested."),
     ])  # fmt: skip
 
@@ -71,6 +72,12 @@ def measure(rows: pa.Table, *, scheme: Scheme, partition: Partition) -> Facts:
     it.count("negative_demand", pc.less(demand, zero))
     it.count("negative_baseline", pc.less(baseline, zero))
     it.count("negative_order_lines", pc.less(it.column("order_lines"), 0))
+    misbooked = pc.fill_null(pc.equal(it.column("adjustment_reason"), "unit_jump"), False)
+    it.number(
+        "unit_jump_items",
+        pc.count_distinct(it.column("sku_id").filter(misbooked)).as_py(),
+        sorted(set(it.column("sku_id").filter(misbooked).to_pylist())),
+    )
     touched = pc.or_(pc.not_equal(baseline, demand), pc.or_(it.column("is_outlier"), it.column("is_censored")))
     it.count("adjusted_without_reason", pc.and_(touched, pc.is_null(it.column("adjustment_reason"))))
     return it.facts()

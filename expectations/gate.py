@@ -12,10 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from expectations import (
+    control_total,
     demand_forecast,
     demand_history,
     demand_profile,
     feeds,
+    hierarchy_conflict,
     intake,
     inventory_policy,
     lead_time_profile,
@@ -110,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
         "demand_history", "demand_history",
         lambda c: demand_history.suite(c.scheme),
         lambda c: demand_history.measure(c.table("demand_history"), scheme=c.scheme, partition=c.partition),
-        lambda c: 1, lambda c: 19,
+        lambda c: 1, lambda c: 20,
     ),
     Stage(
         "demand_profile", "demand_profile",
@@ -167,6 +169,18 @@ STAGES: tuple[Stage, ...] = (
             c.table("reconciliation"), history=c.table("demand_history"), scheme=c.scheme, partition=c.partition
         ),
         lambda c: 1, lambda c: 19,
+    ),
+    Stage(
+        "control_total", "control_total",
+        lambda c: control_total.suite(c.scheme),
+        lambda c: control_total.measure(c.table("control_total"), scheme=c.scheme, partition=c.partition),
+        lambda c: 1, lambda c: 11,
+    ),
+    Stage(
+        "hierarchy_conflict", "hierarchy_conflict",
+        lambda c: hierarchy_conflict.suite(c.scheme),
+        lambda c: hierarchy_conflict.measure(c.table("hierarchy_conflict"), scheme=c.scheme, partition=c.partition),
+        lambda c: 1, lambda c: 12,
     ),
 )  # fmt: skip
 REQUIRED_GATES: frozenset[str] = frozenset(stage.name for stage in STAGES)

@@ -47,8 +47,8 @@ def measure(rows: pa.Table, *, policies: pa.Table, scheme: Scheme, partition: Pa
     receipts, mean, spread = it.floats("receipts"), it.floats("mean_days"), it.floats("sd_days")
     it.outside_range("negative_counts", ("receipts", "open_lines", "unconverted_lines"), 0, None)
     it.outside_range("days_outside_range", DAYS, 0, scheme.inventory.lead_time.max_days)
-    everywhere = text_equals(it.column("supplier_id"), "*")  # the row that counts every line of the region once
-    it.number("unconverted_lines", int(np.nansum(np.where(everywhere, it.floats("unconverted_lines"), 0.0))))
+    rolled_up = text_equals(it.column("supplier_id"), "*") | text_equals(it.column("location_id"), "*")
+    it.number("unconverted_lines", int(np.nansum(np.where(rolled_up, 0.0, it.floats("unconverted_lines")))))
     it.count("crossed_quantiles", it.floats("p50_days") > it.floats("p90_days") + TOLERANCE)
     it.count("unmeasured_lanes", (receipts >= 1) & np.isnan(mean))
     it.count("spread_from_one_receipt", (receipts < 2) & ~np.isnan(spread))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations.gate import STAGES, gate_table, run_gates
 from orchestration.partitions import Grid
@@ -15,6 +16,7 @@ from orchestration.resources import Workspace
 from orchestration.standing import feed_standings
 from strata.conformed.decide import active_items
 from strata.conformed.history import intake_summary
+from strata.conformed.units import REASON as UNIT_JUMP
 from strata.durable import read_parquet
 from strata.governance.records import GateRecord, TableRef, worst_verdict
 from strata.partition import Partition
@@ -44,6 +46,7 @@ def judge(workspace: Workspace, partition: Partition, run_id: str) -> pa.Table:
     if not workspace.lake_root:  # a replay leaves no trace in the store
         workspace.store.add_gate_records(records)
         _alert(workspace, records)
+        _alert_jumps(workspace, partition, tables["demand_history"])
     named = [(outcome, record.record_id) for outcome, record in zip(outcomes, records, strict=True)]
     return GATE_RESULT.conform(gate_table(named, scheme=view.scheme))
 
@@ -55,6 +58,18 @@ def _alert(workspace: Workspace, records: list[GateRecord]) -> None:
             names = ("gate", "region", "cycle", "run_id", "record_id", "threshold", "observed")
             payload = {name: getattr(record, name) for name in names}
             workspace.store.enqueue_alert("gate_failed", f"gate:{record.record_id}", payload)
+
+
+def _alert_jumps(workspace: Workspace, partition: Partition, history: pa.Table) -> None:
+    """One alert per item whose lines were set aside as booked in another unit, and per day it began."""
+    jumped = history.filter(pc.equal(history["adjustment_reason"], UNIT_JUMP))
+    firsts = jumped.group_by(["sku_id"], use_threads=False).aggregate([("period_start", "min")])
+    for row in firsts.sort_by("sku_id").to_pylist():
+        since = row["period_start_min"].isoformat()
+        payload = {"sku_id": row["sku_id"], "region": partition.region, "cycle": partition.cycle, "since": since}
+        advice = "send the unit and its factor (erp/item_units), corrected lines, or exempt the item in the scheme"
+        key = f"unit_jump:{partition.region}:{row['sku_id']}:{since}"
+        workspace.store.enqueue_alert("unit_jump", key, {**payload, "advice": advice})
 
 
 def point(workspace: Workspace, partition: Partition, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]

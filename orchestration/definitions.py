@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import demand, forecast, gate, inventory, landing, release, segmentation
+from assets import demand, forecast, gate, hierarchy, inventory, landing, release, segmentation
 from orchestration.checks import gate_checks, judge, point
 from orchestration.columns import AssetColumns
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
@@ -29,6 +29,7 @@ from strata.lineage.registry import registry_of
 OWNERS = {
     "demand": "team:demand-planning",
     "segmentation": "team:segmentation",
+    "hierarchy": "team:master-data",
     "forecast": "team:demand-planning",
     "inventory": "team:inventory",
     "gate": "team:data-engineering",
@@ -61,6 +62,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
     stages = {
         "demand": demand.make(grid),
         "segmentation": segmentation.make(grid),
+        "hierarchy": hierarchy.make(grid),
         "forecast": forecast.make(grid),
         "inventory": inventory.make(grid),
         "gate": gate.make(grid, judge, point),

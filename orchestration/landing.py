@@ -21,7 +21,7 @@ from strata.calendar import Bucket
 from strata.conformed.build import Snapshot, build_snapshot
 from strata.home import Home
 from strata.identity import sha256_json
-from strata.intake.batches import Batch, accepted_batches, empty_rows
+from strata.intake.batches import Batch, accepted_batches, controls, empty_rows
 from strata.intake.chain import held_batches, released
 from strata.intake.contract import Contract, load_contracts
 from strata.intake.land import REFUSAL_NAME, LandResult
@@ -143,6 +143,8 @@ def batch_records(batches: Sequence[Batch]) -> list[dict[str, Any]]:
             "extracted_at": batch.manifest.extracted_at.astimezone(UTC).isoformat(),
             "assumed_known": list(batch.assumed_known) if batch.assumed_known else None,
             "sha256": batch.rows_sha256,
+            "extract_id": batch.manifest.extract_id,
+            "controls": controls(batch),
         }
         for batch in batches
     ]

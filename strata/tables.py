@@ -218,7 +218,7 @@ DEMAND_HISTORY = _table(
         _c("order_lines", "int", "Order lines behind the demand."),
         _c("is_promotion", "bool", "A promotion of the item at the location overlaps the period."),
         _c("is_outlier", "bool", "Demand was judged an outlier; `adjustment_reason` says how."),
-        _c("is_censored", "bool", "Stock was out for the scheme's share of the period: demand is a lower bound."),
+        _c("is_censored", "bool", "Stock was out, or lines were set aside as another unit: demand is a lower bound."),
         _n("adjustment_reason", "text", "Why baseline differs from demand or the period is censored."),
     ),
     decided=False, scope="partition",
@@ -413,6 +413,55 @@ RECONCILIATION = _table(
     decided=False, scope="partition",
 )  # fmt: skip
 
+CONTROL_TOTAL = _table(
+    "control_total",
+    "system x feed x batch_id x measure x region x cycle",
+    ("system", "feed", "batch_id", "measure", "region", "cycle"),
+    "data-engineering",
+    "What every extract known at the cut-off states, against what was accepted, refused and dropped as a repeat.",
+    (
+        _c("system", "text", "Source system."),
+        _c("feed", "text", "Feed of the system."),
+        _c("batch_id", "text", "Accepted batch."),
+        _c("measure", "text", "`rows`, or the column whose sum the extract states."),
+        _REGION, _CYCLE,
+        _c("extract_id", "text", "Name of the extract in its manifest."),
+        _c("extracted_at", "timestamp", "When the extract was taken."),
+        _n("stated", "decimal", "Rows or sum that the manifest states."),
+        _c("accepted", "decimal", "Rows or sum of the good rows."),
+        _c("refused", "decimal", "Rows or sum of the rows in quarantine, as far as they could be read."),
+        _c("repeated", "decimal", "Rows or sum of rows that repeat an earlier row of the extract to the letter."),
+        _c("verdict", "text", "matched, unverified (unreadable values), translated (changes, mapped rows) or differs."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+HIERARCHY_CONFLICT = _table(
+    "hierarchy_conflict",
+    "sku_id x level x region x cycle",
+    ("sku_id", "level", "region", "cycle"),
+    "master-data",
+    "Items whose hierarchy sources disagree, with the class under each candidate; what decides stands first.",
+    (
+        _c("sku_id", "text", "Item number; `?` counts the entries of the level that mean no item."),
+        _c("level", "text", "category or family."),
+        _REGION, _CYCLE,
+        _c("queue_rank", "int", "Place in the queue: decisions first, then revenue."),
+        _c("conflict", "text", "sources_disagree, ambiguous_match, rules_disagree; of `?` unmatched or none."),
+        _c("changes_decision", "bool", "The choice between candidates changes a class, an exclusion or a fallback."),
+        _c("change", "text", "exclusion, fallback_family or none."),
+        _n("revenue_at_stake", "decimal", "Revenue of the item over the value window, left-out sales included."),
+        _c("current_class", "text", "Value class in force; `excluded`; `-` where no item is certain."),
+        _c("candidate_classes", "text", "Distinct classes under the candidates, `|` between."),
+        _n("chosen_source", "text", "First source of the scheme's precedence that names one node."),
+        _n("chosen_node", "text", "Its node."),
+        _c("resolution", "text", "Why that one: `precedence:<source>`, or what keeps the entry from being used."),
+        _n("since", "date", "First day on which a second node stood beside the first."),
+        _c("candidates", "text", "JSON list: source, node, match_rule, valid_from, value_class, exclusion, family."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
 GATE_RESULT = _table(
     "gate_result",
     "gate x scope x cycle",
@@ -572,7 +621,8 @@ TABLES: dict[str, Table] = {
     for table in (
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
-        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, GATE_RESULT, SCHEME, LINEAGE_FIELD,
+        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, GATE_RESULT, SCHEME,
+        LINEAGE_FIELD,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -17,6 +17,7 @@ from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.intake.batches import read_batch
 from strata.partition import Partition
+from strata.review.conflict import conflict_lines, jump_lines
 from strata.review.explain import explain, override_line
 from strata.review.origins import demand_of, left_out, revenue_of, sentences
 from strata.scheme.load import SchemeRegister
@@ -158,6 +159,8 @@ def _assigned(
     lines = explain(row, profile, _previous(home, source.part, row), policies, scheme=source.scheme)
     if row["override_id"] is not None:
         lines += [override_line(override) for override in _overrides(home, row["override_id"])]
+    lines += conflict_lines(_rows(connection, "hierarchy_conflict", row["sku_id"], region))
+    lines += jump_lines(_rows(connection, "demand_history", row["sku_id"], region))
     head = {"region": region, "location_id": place, "cycle": row["cycle"], "release_id": manifest["release_id"]}
     return {**head, "segment": row["segment"], "lines": lines, **source.told(place, profile["revenue"])}
 

@@ -6,19 +6,22 @@ Belongs here: binding parameters to the queries. Does not: the shape of demand (
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import Calendar, first_open_period
 from strata.conformed.build import Snapshot
 from strata.conformed.engine import QUERIES, engine, query
+from strata.conformed.units import set_aside_jumps
 from strata.derivation import Derivation, Query, Step, copied
 from strata.partition import Partition
 from strata.scheme.model import Scheme
-from strata.tables import DEMAND_HISTORY, RECONCILIATION
+from strata.tables import CONTROL_TOTAL, DEMAND_HISTORY, RECONCILIATION
 
 STEPS: tuple[Step, ...] = (
     Derivation("exclusion", {name: copied("rule.exclusions") for name in ("column_name", "value", "name")}),
@@ -91,12 +94,47 @@ class View:
 def demand_history(view: View) -> tuple[pa.Table, pa.Table]:
     """Demand history of a partition and its reconciliation, both as declared in tables.py."""
     with engine(view.tables(), **view.variables()) as connection:
-        connection.execute(query("conversion"))
-        connection.execute(query("sales_as_known"))
+        _sales(connection, view)
         history = DEMAND_HISTORY.conform(connection.execute(query("demand_history")).to_arrow_table())
         connection.register("demand_history", history)
         reconciliation = RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
     return history, reconciliation
+
+
+def _sales(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    """Make `sales_as_known`: converted, and without lines that look booked in another unit than they state."""
+    connection.execute(query("conversion"))
+    connection.execute(query("sales_as_known"))
+    if view.scheme.unit_jump is not None:
+        set_aside_jumps(connection, view.scheme.unit_jump, view.scheme.buckets.classification)
+
+
+def control_total(view: View) -> pa.Table:
+    """Rows and sums that every extract known at the cut-off states, against what became of them."""
+    partition = view.partition
+    known = [b for b in view.snapshot.batches if datetime.fromisoformat(b["extracted_at"]) <= view.known_at]
+    rows = [
+        {
+            "system": batch["system"],
+            "feed": batch["feed"],
+            "batch_id": batch["batch_id"],
+            "extract_id": batch["extract_id"],
+            "extracted_at": datetime.fromisoformat(batch["extracted_at"]),
+            "measure": measure,
+            "verdict": total["verdict"],
+            **{
+                name: None if total[name] is None else Decimal(total[name])
+                for name in ("stated", "accepted", "refused", "repeated")
+            },
+            "region": partition.region,
+            "cycle": partition.cycle,
+            "valid_for_cycle": partition.cycle,
+            "scheme_version": view.scheme.version,
+        }
+        for batch in known
+        for measure, total in batch["controls"].items()
+    ]
+    return CONTROL_TOTAL.conform(pa.Table.from_pylist(rows, schema=CONTROL_TOTAL.schema))
 
 
 def intake_summary(view: View) -> pd.DataFrame:
@@ -108,8 +146,7 @@ def intake_summary(view: View) -> pd.DataFrame:
     then and wait for changes that are missing.
     """
     with engine(view.tables(), **view.variables()) as connection:
-        connection.execute(query("conversion"))
-        connection.execute(query("sales_as_known"))
+        _sales(connection, view)
         summary: pd.DataFrame = connection.execute(query("intake_summary")).df()
     known = view.known_at
     for system, feed in sorted({(batch["system"], batch["feed"]) for batch in view.snapshot.batches}):

@@ -155,6 +155,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
         engine.execute(f"CREATE TABLE typed AS {typed_sql(contract, manifest, batch_id)}")
         totals = _control_totals(engine, manifest, contract)
         dropped = refuse_repeats(engine, contract) if manifest.kind == "full" else 0
+        _split_totals(engine, totals)
         rows_file = staged.batch / ROWS_NAME
         write_file(rows_file, lambda temporary: _write_rows(engine, contract, temporary))
         refusals = dict(
@@ -267,6 +268,18 @@ def _control_totals(
             "verdict": "matched" if matched else "unverified",
         }
     return totals
+
+
+def _split_totals(engine: duckdb.DuckDBPyConnection, totals: dict[str, dict[str, Any]]) -> None:
+    """Add to every control total what of it is in good rows, in refused ones and in dropped repeats."""
+    for name, total in totals.items():
+        accepted, refused = _one(
+            engine,
+            f"SELECT coalesce(sum({name}) FILTER (WHERE _refusal_reason IS NULL), 0), "  # noqa: S608
+            f"coalesce(sum({name}) FILTER (WHERE _refusal_reason IS NOT NULL), 0) FROM typed WHERE _op = 'u'",
+        )
+        repeated = Decimal(total["found"]) - Decimal(accepted) - Decimal(refused)
+        total |= {"accepted": str(accepted), "refused": str(refused), "repeated": str(repeated)}
 
 
 def _write_rows(engine: duckdb.DuckDBPyConnection, contract: Contract, path: Path) -> None:

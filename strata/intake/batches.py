@@ -112,6 +112,26 @@ class Batch:
         return self.system, self.feed, first, first if self.last_position is None else self.last_position, self.batch_id
 
 
+def controls(batch: Batch) -> dict[str, dict[str, Any]]:
+    """What an extract states beside what was accepted, refused and dropped as a repeat: its rows, and its sums.
+
+    Changes and mapped extracts may make several rows, or none, of one that is delivered: their verdict is
+    `translated` where the counts differ.
+    """
+    found = batch.accepted_rows + batch.refused_rows + batch.duplicate_rows
+    unequal = "translated" if batch.manifest.kind == "cdc" or batch.excluded_rows or batch.totalled_rows else "differs"
+    rows = {
+        "stated": batch.manifest.rows,
+        "accepted": batch.accepted_rows,
+        "refused": batch.refused_rows,
+        "repeated": batch.duplicate_rows,
+        "verdict": "matched" if found == batch.manifest.rows else unequal,
+    }
+    names = ("stated", "accepted", "refused", "repeated", "verdict")
+    sums = {name: {key: total.get(key, "0") for key in names} for name, total in batch.control_totals.items()}
+    return {"rows": rows, **sums}
+
+
 def rows_schema(contract: Contract) -> pa.Schema:
     """Schema of rows.parquet: the contract's columns (nullable, since refused rows stay), then control columns."""
     columns = [pa.field(column.name, arrow_type(column)) for column in contract.columns]

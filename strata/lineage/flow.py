@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from strata.classify import assign
-from strata.conformed import build, decide, history, ladder, profile, supply
+from strata.conformed import build, crosswalk, decide, history, ladder, profile, supply
 from strata.demand import profile as shape
 from strata.derivation import Derivation, Query, Step, copied
 from strata.forecast import forecast
@@ -32,6 +32,7 @@ _COMPUTED: tuple[Step, ...] = (
     *ladder.STEPS,
     *shape.STEPS,
     *decide.STEPS,
+    *crosswalk.STEPS,
     *assign.STEPS,
     *migration.STEPS,
     *forecast.STEPS,
@@ -40,9 +41,10 @@ _COMPUTED: tuple[Step, ...] = (
     *policy.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
+_WRITTEN_BY = {"control_total": RUN, "gate_result": "governance", "scheme": "rule", "lineage_field": "registry"}
 _WRITTEN: tuple[Step, ...] = tuple(
     Derivation(name, {column: copied(f"{begin}.{column}") for column in TABLES[name].names if column not in _STAMPED})
-    for name, begin in (("gate_result", "governance"), ("scheme", "rule"), ("lineage_field", "registry"))
+    for name, begin in _WRITTEN_BY.items()
 )
 STEPS: tuple[Step, ...] = (*_COMPUTED, *_WRITTEN)
 # Where values begin that no feed brings; one that lists no columns has any.

@@ -51,6 +51,8 @@ def tables(*, previous_exists: bool = True) -> Mapping[str, pa.Table]:
         "inventory_policy": _policies(),
         "segment_migration": _migration(previous_exists=previous_exists),
         "reconciliation": _reconciliation(),
+        "control_total": _control_totals(),
+        "hierarchy_conflict": _conflicts(),
     }
     return MappingProxyType({name: conformed(name, rows) for name, rows in frames.items()})
 
@@ -277,3 +279,25 @@ def _reconciliation() -> list[dict[str, Any]]:
                 "line_count": lines, "units": units, "amount": amount,
             })  # fmt: skip
     return rows
+
+
+def _control_totals() -> list[dict[str, Any]]:
+    common = {
+        "system": "erp", "feed": "sales_order_lines", "batch_id": "b1", "extract_id": "x1", "verdict": "matched",
+        "extracted_at": datetime(2026, 7, 2, 2, tzinfo=UTC),
+    }  # fmt: skip
+    sums = {"rows": (10, 7, 2, 1), "quantity": (55, 40, 10, 5)}
+    names = ("stated", "accepted", "refused", "repeated")
+    return [
+        common | {"measure": measure} | dict(zip(names, map(Decimal, values), strict=True))
+        for measure, values in sums.items()
+    ]
+
+
+def _conflicts() -> list[dict[str, Any]]:
+    row = {
+        "level": "category", "conflict": "sources_disagree", "changes_decision": False, "change": "none",
+        "revenue_at_stake": Decimal(5), "current_class": "A", "candidate_classes": "A", "chosen_source": "item_master",
+        "chosen_node": "GOODS", "resolution": "precedence:item_master", "since": date(2026, 1, 1), "candidates": "[]",
+    }  # fmt: skip
+    return [row | {"sku_id": sku, "queue_rank": rank} for rank, sku in enumerate(ITEMS[:2], start=1)]

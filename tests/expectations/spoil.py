@@ -220,6 +220,9 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "negative_demand": Spoil(row("demand_history", 0, demand_units=Decimal("-0.0001"))),
         "negative_baseline": Spoil(row("demand_history", 0, baseline_units=Decimal("-0.0001"))),
         "negative_order_lines": Spoil(row("demand_history", 0, order_lines=-1)),
+        "unit_jump_items": Spoil(
+            row("demand_history", 0, is_censored=True, adjustment_reason="unit_jump"), "quarantine"
+        ),
         "adjusted_without_reason": Spoil(row("demand_history", 0, is_censored=True)),
     },
     "demand_profile": _of_every_table("demand_profile") | {
@@ -276,7 +279,7 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "days_outside_range": Spoil(row("lead_time_profile", 0, p90_days=366.0)),
         "crossed_quantiles": Spoil(row("lead_time_profile", 0, p50_days=10.0)),
         "unmeasured_lanes": Spoil(row("lead_time_profile", 0, mean_days=None)),
-        "unconverted_lines": Spoil(at("lead_time_profile", {"supplier_id": "*"}, unconverted_lines=2), "quarantine"),
+        "unconverted_lines": Spoil(row("lead_time_profile", 0, unconverted_lines=2), "quarantine"),
         "spread_from_one_receipt": Spoil(at("lead_time_profile", {"supplier_id": "S3"}, sd_days=0.0)),
         "lead_times_from_nowhere": Spoil(drop("lead_time_profile", set(range(100)))),
     },
@@ -326,6 +329,19 @@ SPOILED: dict[str, dict[str, Spoil]] = {
         "unequal_conversions": Spoil(double("reconciliation", line="converted_in", reason="CS in USD", line_count=2)),
         "unplaced_rows": Spoil(
             double("reconciliation", line="unplaced", reason="orphan_location", line_count=2), "quarantine"
+        ),
+    },
+    "control_total": _of_every_table("control_total") | {
+        "verdict_outside_set": Spoil(row("control_total", 0, verdict="fine")),
+        "unequal_totals": Spoil(row("control_total", 0, accepted=Decimal(6))),
+        "unverified_totals": Spoil(row("control_total", 0, verdict="unverified"), "quarantine"),
+    },
+    "hierarchy_conflict": _of_every_table("hierarchy_conflict") | {
+        "conflict_outside_set": Spoil(row("hierarchy_conflict", 0, conflict="quarrel")),
+        "change_outside_set": Spoil(row("hierarchy_conflict", 0, change="price")),
+        "unranked_rows": Spoil(row("hierarchy_conflict", 0, queue_rank=2)),
+        "decisions_at_stake": Spoil(
+            row("hierarchy_conflict", 0, changes_decision=True, change="exclusion"), "warn"
         ),
     },
 }  # fmt: skip
