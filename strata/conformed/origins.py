@@ -100,12 +100,13 @@ def _read(view: View, table: str, where: str, parameters: list[str]) -> list[Row
             f"select * from rows_of_table where {where} order by known_from desc, source_file, source_row",
             parameters,
         ).to_arrow_table()
-    return [_split(row) for row in found.to_pylist()]
+    said = {column for column in found.column_names if found[column].null_count < found.num_rows}
+    return [_split({name: value for name, value in row.items() if name in said}) for row in found.to_pylist()]
 
 
 def _split(row: Row) -> Row:
     """Attributes first, then where the row came from under the names that sales lines have."""
-    own = {name: value for name, value in row.items() if name not in _VERSION and value is not None}
+    own = {name: value for name, value in row.items() if name not in _VERSION}
     come = {
         "known_from": row["known_from"],
         "batch_id": row["source_batch_id"],
