@@ -79,7 +79,7 @@ class _Sources:
         self.lacking = sorted(set(SNAPSHOT_KEYS) - set(snapshot.tables))
         self.sales = [] if self.lacking else origins.sales_lines(self.view, sku)
         refused = origins.refused_rows(self.view, sku)
-        self.why = {_place(row): f"{row['refused_column']} = {row.get('refused_value')}" for row in refused}
+        self.why = {_place(row): f"{row.get('refused_column')} = {row.get('refused_value')}" for row in refused}
         shown = {_place(row) for row in self.sales}
         self.refused = [row for row in refused if _place(row) not in shown]
         self.records = origins.records(self.view, sku)
