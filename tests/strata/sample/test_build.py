@@ -101,7 +101,7 @@ def test_every_feed_begins_with_one_initial_load_and_is_known_before_the_cut_off
         assert {m["extract_id"][:7] for m in found if m["initial_load"]} == {FIRST}
         for manifest in found:
             taken = datetime.fromisoformat(manifest["extracted_at"])
-            assert (taken.day, taken.hour, taken.tzinfo) == (2, 2, UTC)
+            assert (taken.day, taken.hour, taken.tzinfo) == (2, build.EXTRACT_HOUR, UTC)
             assert manifest["business_date"] < manifest["extracted_at"][:10]
     assert {m["origin"] for _, m in manifests(home)} == {"simulated"}
 
@@ -113,10 +113,10 @@ def test_late_and_wrong_lines_arrive_as_declared(home: Home, truth: generator.Gr
         connection.register("sent", sent)
         connection.register("expected", demand.lines)
         late = connection.sql(
-            """select count(*) from sent where extract like '%0200Z' and extract > '2017-10-03'
+            """select count(*) from sent where extract like '%2000Z' and extract > '2017-10-03'
             and ordered_at::timestamptz < (left(extract, 8) || '01')::date - interval 1 month"""
         ).fetchone()
-        wrong = connection.sql("select count(*) from sent where extract like '%0205Z'").fetchone()
+        wrong = connection.sql("select count(*) from sent where extract like '%2005Z'").fetchone()
         # the last version of every line is the real one
         different = connection.sql(
             """with last as (
@@ -130,7 +130,7 @@ def test_late_and_wrong_lines_arrive_as_declared(home: Home, truth: generator.Gr
         ).fetchone()
         corrected = connection.sql(
             """select count(*) from sent as wrong join sent as right_one using (order_id, order_line)
-            where wrong.extract like '%0205Z' and right_one.extract like '%0200Z' and right_one.extract > wrong.extract
+            where wrong.extract like '%2005Z' and right_one.extract like '%2000Z' and right_one.extract > wrong.extract
             and (wrong.quantity <> right_one.quantity or wrong.net_amount <> right_one.net_amount)"""
         ).fetchone()
     assert late is not None and wrong is not None and different is not None and corrected is not None
