@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -168,11 +169,10 @@ class ChangeMachine(RuleBasedStateMachine):
         """Once, at a named place: what was begun is finished by the next landing, and nothing else shows of it."""
         os.environ["STRATA_FAILPOINT"] = f"{place}:eio"
         try:
-            land(self.home, CONTRACTS)
-            self.merging.table(self.home, self.arrived)
-            failpoint("conform.promote")
-        except OSError:
-            pass
+            with suppress(OSError):
+                land(self.home, CONTRACTS)
+                self.merging.table(self.home, self.arrived)
+                failpoint("conform.promote")
         finally:
             del os.environ["STRATA_FAILPOINT"]
 
