@@ -60,6 +60,10 @@ class Field:
     kind: str
     nullable: bool
     where: str
+    is_label: bool = False
+
+    def _unexplained(self) -> tuple[str, ...]:
+        return ("undeclared",) if self.is_label else ("undeclared", "constant")
 
     def faults(self) -> list[str]:
         """What the field lacks, each with the file to say it in."""
@@ -68,7 +72,7 @@ class Field:
             (bool(self.steward.strip()), "a steward"),
             (bool(self.definition.strip()), "a definition"),
             (self.freshness_sla_hours is not None, "a freshness SLA"),
-            (self.transformation not in ("undeclared", "constant"), "lineage"),
+            (self.transformation not in self._unexplained(), "lineage"),
         ]
         name = f"{self.table}.{self.column}"
         return [
@@ -213,6 +217,8 @@ class _Assembly:
             kind=str(told.get("data_type") or ""),
             nullable=not any(rule["type"] == "not_null" for rule in told.get("constraints", ())),
             where=f"dbt_project/{node['original_file_path'].removesuffix('.sql')}.yml",
+            # A word that the SQL itself writes, such as the name of a feed, and says so.
+            is_label=bool(told.get("config", {}).get("meta", {}).get("label")),
         )
 
     def _of_table(self, name: str, column: str) -> Field:
