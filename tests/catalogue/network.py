@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestration import landing
-from strata.home import Home
+from strata.home import REPOSITORY, Home
 from tests.golden import company
 from tests.strata.intake.drops import CONTRACTS, drop
 
@@ -27,6 +27,9 @@ def grow(home: Home) -> None:
     zones = {"EMEA": "Europe/Berlin", "APAC": "Asia/Tokyo", **{name: zone(name) for name in PLACES}}
     listed = "".join(f"  - {{region: {name}, name: {name}, time_zone: {where}}}\n" for name, where in zones.items())
     (home.config / "regions.yml").write_text(f"regions:\n{listed}", encoding="utf-8")
+    # Sales as strict as shipped; the golden company's own contract forgives more.
+    shipped = REPOSITORY / "config" / "feeds" / "erp" / "sales_order_lines.yml"
+    (home.config / "feeds" / "erp" / "sales_order_lines.yml").write_bytes(shipped.read_bytes())
     company.drop_sales(home.landing, "2026-05-repair")
     company.drop_sales(home.landing, "2026-06")
     sites = [",".join((place, place, region, "dc", zone(region))) for region, place in PLACES.items()]

@@ -154,9 +154,13 @@ MASTER: dict[tuple[str, str], tuple[str, list[str]]] = {
 
 
 def write_contracts(source: Path, target: Path) -> None:
-    """The shipped contracts, but that this company sends its master data once: no feed promises to be young."""
+    """The shipped contracts, as wide as the company's gates: master data comes once, and one bad line is many.
+
+    One refused line of sixteen is more than any real feed may have; here it is one of the things to be shown.
+    """
     for file in source.glob("*/*.yml"):
         text = re.sub(r"(?m)^refresh_sla_hours: .*$", "refresh_sla_hours: 8784", file.read_text(encoding="utf-8"))
+        text = re.sub(r"(?m)^  suspend_refused_share: .*$", "  suspend_refused_share: 0.30", text)
         (target / file.parent.name).mkdir(parents=True, exist_ok=True)
         (target / file.parent.name / file.name).write_text(text, encoding="utf-8")
 
