@@ -202,9 +202,7 @@ def _open(home: Home, manifest: Manifest) -> DuckDBPyConnection:
 
 def _rows(connection: DuckDBPyConnection, table: str, sku: str, region: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = (
-        connection.execute(
-            f"select * from {table} where sku_id = $1 and region = $2 order by location_id", [sku, region]
-        )
+        connection.execute(f"select * from {table} where sku_id = $1 and region = $2 order by all", [sku, region])
         .to_arrow_table()
         .to_pylist()
     )

@@ -234,9 +234,9 @@ def test_models_of_a_feed_have_the_columns_of_its_contract(manifest: Node, feed:
     (versions,) = (node for node in readers if node["config"]["tags"] == ["conform"])
     for column in contract.columns:
         declared = versions["columns"][column.name]
-        assert (
-            declared["data_type"] == PARQUET_TYPE[{"integer": "int", "boolean": "bool"}.get(column.type, column.type)]
-        )
+        kind = PARQUET_TYPE[{"integer": "int", "boolean": "bool"}.get(column.type, column.type)]
+        exact = f"decimal({14 + column.places},{column.places})"
+        assert declared["data_type"] == (exact if column.type == "decimal" else kind)
         assert not (declared["constraints"] and column.nullable), f"{column.name} may be null"
     assert {contract.owner, contract.steward} == {versions["config"]["meta"][who] for who in ("owner", "steward")}
 

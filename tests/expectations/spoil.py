@@ -74,7 +74,7 @@ def every(name: str, column: str, value: Any) -> Change:
 def drop(name: str, places: set[int]) -> Change:
     """Without some rows."""
     return lambda case: with_table(
-        case, name, case.tables[name].take([i for i in range(case.tables[name].num_rows) if i not in places])
+        case, name, case.tables[name].filter(pa.array([i not in places for i in range(case.tables[name].num_rows)]))
     )
 
 

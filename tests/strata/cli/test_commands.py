@@ -122,7 +122,7 @@ def test_run_answers_in_json(lived: Story, home: Home, strata: Strata) -> None:
     assert said.code == 0
     answer = said.json
     assert answer["snapshot_id"] == lived.decided.snapshot_id
-    assert [(d["partition"], d["verdict"]) for d in answer["decided"]] == [("2026-05|EMEA", "pass")]
+    assert [(d["partition"], d["verdict"]) for d in answer["decided"]] == [("2026-05|EMEA", "warn")]  # a free sample
     assert [(r["cycle"], r["outcome"]) for r in answer["releases"]] == [("2026-05", "noop")]
     assert {"accepted", "history"} <= {row["line"] for row in answer["reconciliation"]}
     assert set(answer["seconds"]) >= {"conform", "decide", "publish"}
