@@ -9,8 +9,12 @@ import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from strata.lineage.registry import Registry
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by `make docs`; change the source, not this page. -->"
@@ -148,11 +152,17 @@ def graph() -> str:
     return _page(lines)
 
 
-def attributes() -> str:
-    """Every attribute of every feed: meaning, source field, where it is conformed to, who answers for it."""
+@cache
+def _registry() -> "Registry":
+    """Of the shipped configuration; two pages show it."""
     from strata.lineage.registry import registry_of
 
-    registry = registry_of(_no_home())
+    return registry_of(_no_home())
+
+
+def attributes() -> str:
+    """Every attribute of every feed: meaning, source field, where it is conformed to, who answers for it."""
+    registry = _registry()
     conformed = defaultdict(list)
     for field in registry.fields:
         if (
@@ -201,10 +211,9 @@ def attributes() -> str:
 
 def lineage() -> str:
     """Every published column: how it comes about, and from which feed columns."""
-    from strata.lineage.registry import registry_of
     from strata.tables import TABLES
 
-    registry = registry_of(_no_home())
+    registry = _registry()
     lines = [
         "# Lineage",
         NOTE,
