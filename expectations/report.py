@@ -81,19 +81,14 @@ def _finding(result: Mapping[str, Any], facts: Facts) -> Finding:
     column = config["kwargs"].get("column")
     fact = str(meta.get("fact") or column or config["type"])
     outcome = result.get("result") or {}
-    if column is None:
-        evaluated = 0 if outcome.get("observed_value") is None else 1
-        observed: Fact = len(facts.values)
-    else:
-        evaluated = int(outcome.get("element_count") or 0) - int(outcome.get("missing_count") or 0)
-        observed = facts.values.get(column)
+    observed: Fact = len(facts.values) if column is None else facts.values.get(column)
     return Finding(
         fact=fact,
         severity=str(meta.get("severity", "")),
         rationale=str(meta.get("rationale", "")),
         bound=str(meta.get("bound", "")),
         success=result.get("success") is True,
-        evaluated=evaluated,
+        evaluated=0 if outcome.get("observed_value") is None else 1,
         observed=observed,
         examples=facts.examples.get(fact, ()),
         held_out=meta.get("held_out") == "yes",

@@ -10,6 +10,7 @@ settings.register_profile("strata", deadline=None)
 settings.load_profile("strata")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for a folder, so that what it shares is made once; one for all that need the company lived through."""
     for item in items:

@@ -10,13 +10,15 @@ Belongs here: putting the properties together and judging them. Does not: lineag
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from strata.conformed.dbt_pass import parse_project
 from strata.home import REPOSITORY, Home
+from strata.identity import sha256_file, sha256_json
 from strata.intake.batches import CONTROL_MEANINGS
 from strata.intake.contract import Contract, load_contracts
 from strata.intake.mapping import Mapping as Spellings
@@ -128,13 +130,22 @@ class Registry:
 def registry_of(home: Home) -> Registry:
     """The registry of a home: its contracts, the project's dbt models and tables.
 
+    A process builds it once for the same files: definitions and each publication ask for it.
+
     Raises:
         LineageError: a column cannot be traced. ValueError: a contract does not load.
     """
-    manifest = json.loads(parse_project(REPOSITORY / "dbt_project").read_bytes())
-    folder = home.config
-    files = sorted((folder / "mappings").glob("*.yml"))
-    return build_registry(manifest, load_contracts(folder / "feeds").values(), spellings(map(load_mapping, files)))
+    manifest = parse_project(REPOSITORY / "dbt_project")
+    files = (manifest, *sorted(home.config.rglob("*.yml")))
+    return _registry_of(home.config, manifest, sha256_json([(str(file), sha256_file(file)) for file in files]))
+
+
+@lru_cache(maxsize=4)
+def _registry_of(config: Path, manifest: Path, state: str) -> Registry:
+    """The registry while the files are in a state: a digest of them all."""
+    mappings = map(load_mapping, sorted((config / "mappings").glob("*.yml")))
+    contracts = load_contracts(config / "feeds").values()
+    return build_registry(json.loads(manifest.read_bytes()), contracts, spellings(mappings))
 
 
 def spellings(mappings: Iterable[Spellings]) -> dict[Ref, tuple[str, ...]]:
