@@ -12,6 +12,8 @@ from expectations.gate import REQUIRED_GATES
 from orchestration.dbt import MartsRequest
 from orchestration.resources import Workspace, newest_of
 from strata.conformed.build import MARTS, MARTS_INPUTS, ReleasePart, Snapshot, load_snapshot
+from strata.conformed.history import View
+from strata.conformed.supply import item_values
 from strata.durable import write_parquet
 from strata.governance.evidence import carried_rows
 from strata.governance.plan import RegionPlan, ReleasePlan, plan_release
@@ -19,6 +21,7 @@ from strata.governance.publisher import PublishResult, publish
 from strata.governance.releases import current_manifest, published_table, region_rows
 from strata.home import Home
 from strata.lineage.registry import registry_of
+from strata.partition import Partition
 from strata.tables import LINEAGE_FIELD, TABLES
 
 
@@ -33,7 +36,22 @@ def marts_request(workspace: Workspace, cycle: str, run_id: str) -> MartsRequest
         parts.append(_part(workspace, plan, region))
         for name in MARTS_INPUTS:
             tables[name].append(_rows_file(home, plan, region, name, run_id))
-    return MartsRequest(home, _snapshot(home, held), parts, tables)
+    snapshot = _snapshot(home, held)
+    values = item_value_files(workspace, snapshot, parts, home.scratch(run_id) / "parts")
+    return MartsRequest(home, snapshot, parts, {**tables, "item_value": values})
+
+
+def item_value_files(
+    workspace: Workspace, snapshot: Snapshot, parts: Sequence[ReleasePart], folder: Path
+) -> list[Path]:
+    """What items are worth in each part of a release, as its own cut-off knew it; one file per part."""
+    files = []
+    for part in parts:
+        scheme = workspace.scheme(part.cycle).scheme
+        view = View(snapshot, Partition(part.region, part.cycle), part.cutoff, scheme, workspace.home.calendar())
+        files.append(folder / f"item_value-{part.region}.parquet")
+        write_parquet(files[-1], item_values(view))
+    return files
 
 
 def publish_cycle(workspace: Workspace, cycle: str, run_id: str) -> PublishResult:

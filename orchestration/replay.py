@@ -19,6 +19,7 @@ from orchestration.execution import execute
 from orchestration.jobs import DECIDE
 from orchestration.landing import conform
 from orchestration.partitions import partition_key
+from orchestration.publication import item_value_files
 from orchestration.resources import Workspace, newest_of, schemes
 from orchestration.version import code_version
 from strata.conformed.build import MARTS, MARTS_INPUTS, ReleasePart, Snapshot, build_marts, load_snapshot
@@ -156,5 +157,7 @@ def _marts(
     recorded = {region: load_snapshot(home, part["snapshot_id"]) for region, part in manifest["partitions"].items()}
     newest = newest_of(recorded.values()).snapshot_id
     snapshot = next(snapshots[region] for region, known in recorded.items() if known.snapshot_id == newest)
+    workspace = Workspace(root=str(home.root))
+    tables["item_value"] = item_value_files(workspace, snapshot, parts, scratch.root / "parts")
     folder = build_marts(scratch, run_id="marts", snapshot=snapshot, parts=parts, tables=tables, project=DBT_PROJECT)
     return {name: TABLES[name].content_hash(read_parquet(folder / f"{name}.parquet")) for name in MARTS}

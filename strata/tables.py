@@ -606,7 +606,7 @@ SEGMENT_KPI = _table(
     (
         _c("segment", "text", "Effective segment."), _REGION,
         _c("period_start", "date", "First day of the month."),
-        _c("kpi", "text", "items, revenue, stock_value, cover_days, turns or stockout_share."),
+        _c("kpi", "text", "items, revenue, stock_value, unvalued_stocks, cover_days, turns or stockout_share."),
         _c("unit", "text", "Unit of the value."),
         _n("actual", "float", "Observed value."),
         _n("target", "float", "Target, if the scheme sets one."),

@@ -111,6 +111,19 @@ RELEASE_PART = pa.schema(
         pa.field("scheme_version", pa.string(), nullable=False),
     ]
 )
+# What one unit of an item holds in base units, and what a base unit costs in group currency, at a part's cut-off. A
+# unit that is null is the base unit; a cost that is null has no rate or was never stated.
+ITEM_VALUE = pa.schema(
+    [
+        pa.field("sku_id", pa.string(), nullable=False),
+        pa.field("region", pa.string(), nullable=False),
+        pa.field("unit", pa.string()),
+        pa.field("valid_from", pa.date32()),
+        pa.field("valid_until", pa.date32()),
+        pa.field("factor", pa.decimal128(24, 14)),
+        pa.field("unit_cost", pa.decimal128(18, 4)),
+    ]
+)
 STEPS: tuple[Step, ...] = (Derivation("release_part", {name: copied(f"run.{name}") for name in RELEASE_PART.names}),)
 
 
@@ -295,7 +308,8 @@ def build_marts(
         run_id: names the scratch folder.
         snapshot: conformed tables that dimensions and stock come from.
         parts: the regions of the release, each once.
-        tables: candidate files per table of `MARTS_INPUTS`, one per region; other tables are linked as well.
+        tables: candidate files per table of `MARTS_INPUTS` and of `item_value`, one per region; other tables are
+            linked as well.
         project: folder of the dbt project.
 
     Returns:
@@ -324,11 +338,13 @@ def prepare_marts(
     prepare_folder(folder, project, ())
     rows = pa.Table.from_pylist([asdict(part) for part in parts], schema=RELEASE_PART)
     write_parquet(folder / "inputs" / "release_part" / "release_part.parquet", rows)
-    for name in sorted({*MARTS_INPUTS, *tables}):
+    empties = {"item_value": ITEM_VALUE.empty_table()}
+    for name in sorted({*MARTS_INPUTS, *empties, *tables}):
         files = tables.get(name, ())
         link_input(folder, name, [(f"part-{number:04d}", file) for number, file in enumerate(files)])
         if not files:
-            write_parquet(folder / "inputs" / name / "no-rows.parquet", published.TABLES[name].empty())
+            empty = empties[name] if name in empties else published.TABLES[name].empty()
+            write_parquet(folder / "inputs" / name / "no-rows.parquet", empty)
     (folder / "inputs" / "snapshot").mkdir()
     for name in SNAPSHOT_KEYS:
         link_input(folder, f"snapshot/{name}", [(name, snapshot.table(name))])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from strata.conformed.build import ITEM_VALUE
 from strata.conformed.engine import engine, query
 from strata.conformed.history import View
 from strata.derivation import Query, Step
@@ -99,6 +100,47 @@ left join currency_rate as r
     on i.currency = r.currency and r.day = cast(timezone(getvariable('zone'), getvariable('cutoff')) as date)
 where i.known_from <= getvariable('known_at') and (i.known_to is null or i.known_to > getvariable('known_at'))
 """
+# Every unit that stock may be counted in; the base unit goes by its name and without one.
+_VALUES = """
+with item as (
+    select
+        i.sku_id,
+        i.base_unit,
+        case
+            when i.currency = getvariable('currency') then i.standard_cost else converted(i.standard_cost, r.rate)
+        end as unit_cost
+    from int_item_version as i
+    left join currency_rate as r
+        on i.currency = r.currency and r.day = cast(timezone(getvariable('zone'), getvariable('cutoff')) as date)
+    where i.known_from <= getvariable('known_at') and (i.known_to is null or i.known_to > getvariable('known_at'))
+),
+
+counted as (
+    select
+        sku_id, cast(null as varchar) as unit, cast(null as date) as valid_from, cast(null as date) as valid_until,
+        cast(1 as decimal(24, 14)) as factor
+    from item
+    union all
+    select sku_id, base_unit, null, null, 1
+    from item
+    where base_unit is not null
+    union all
+    select sku_id, unit, valid_from, valid_until, factor
+    from unit_factor
+)
+
+select
+    i.sku_id,
+    cast(getvariable('region') as varchar) as region,
+    c.unit,
+    c.valid_from,
+    c.valid_until,
+    cast(c.factor as decimal(24, 14)) as factor,
+    cast(i.unit_cost as decimal(18, 4)) as unit_cost
+from item as i
+inner join counted as c on i.sku_id = c.sku_id
+order by i.sku_id, c.unit, c.valid_from
+"""
 # The forecast's first period carries level and error; the class comes from the location, else from its region.
 _PAIRS = """
 select
@@ -121,6 +163,7 @@ STEPS: tuple[Step, ...] = (
     Query("receipt", _RECEIPTS),
     Query("supply_term", _TERMS),
     Query("stocked_pair", _PAIRS),
+    Query("item_value", _VALUES),
 )
 
 
@@ -147,6 +190,13 @@ def terms(view: View) -> pd.DataFrame:
         connection.execute(query("conversion"))
         found: pd.DataFrame = connection.execute(_TERMS).df()
     return found
+
+
+def item_values(view: View) -> pa.Table:
+    """`ITEM_VALUE` of a partition: what stock of its items is worth, whatever unit and currency it is stated in."""
+    with engine(view.tables(), **view.variables()) as connection:
+        connection.execute(query("conversion"))
+        return connection.execute(_VALUES).to_arrow_table().cast(ITEM_VALUE)
 
 
 def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pa.Table:

@@ -49,7 +49,7 @@ def purchase(op: str, position: int, sequence: int, ts: str, quantity: str | Non
     )
 
 
-def stock(sku_id: str, day: str, units: str, stockout_days: int = 0) -> dict[str, Any]:
+def stock(sku_id: str, day: str, units: str, stockout_days: int = 0, unit: str | None = None) -> dict[str, Any]:
     """A stock count at E1, a week after the one before."""
     return {
         "location_id": "E1",
@@ -58,6 +58,7 @@ def stock(sku_id: str, day: str, units: str, stockout_days: int = 0) -> dict[str
         "on_hand_units": units,
         "stockout_days": stockout_days,
         "days_covered": 7,
+        "unit": unit,
     }
 
 
@@ -148,8 +149,9 @@ def land(batches: Batches) -> None:
         [
             stock("kept", "2017-01-29", "99"),
             stock("kept", "2017-02-12", "10", stockout_days=2),
-            stock("kept", "2017-02-26", "8"),
+            stock("kept", "2017-02-26", "2", unit="CS"),
             stock("corrected", "2017-02-26", "4", stockout_days=7),
+            stock("returns", "2017-02-26", "3", unit="PAL"),
         ],
     )
     _land_departments(batches)

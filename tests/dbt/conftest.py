@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from strata.conformed.build import ReleasePart, Snapshot, build_marts, build_snapshot
+from strata.conformed.build import ITEM_VALUE, ReleasePart, Snapshot, build_marts, build_snapshot
 from strata.conformed.dbt_pass import parse_project
 from strata.home import REPOSITORY, Home
 from strata.tables import TABLES
@@ -117,6 +117,15 @@ def marts(tmp_path_factory: pytest.TempPathFactory, conformed: Conformed) -> dic
         {"cycle": "2017-03", "sku_id": "corrected", "location_id": "*", "segment": "BY"},
         # the class of a location goes before the class of its region
         {"cycle": "2017-03", "sku_id": "corrected", "location_id": "E1", "segment": "CZ"},
+        {"cycle": "2017-03", "sku_id": "returns", "location_id": "E1", "segment": "CX"},
+    ]
+    # a case held nine pieces until 20 February and holds four since; a pallet holds nobody knows what
+    values = [
+        ("kept", None, None, None, 1, 1),
+        ("kept", "CS", date(2017, 1, 1), date(2017, 2, 20), 9, 1),
+        ("kept", "CS", date(2017, 2, 20), date(9999, 12, 31), 4, 1),
+        ("corrected", None, None, None, 1, 3),
+        ("returns", None, None, None, 1, 1),
     ]
     west = [{"cycle": "2017-02", "sku_id": "kept", "location_id": "*", "segment": "AX"}]
     history = [
@@ -139,6 +148,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory, conformed: Conformed) -> dic
                 candidate(lake, "segment_assignment", "WEST", west),
             ],
             "demand_history": [candidate(lake, "demand_history", "EAST", history)],
+            "item_value": [_values(lake / "item_value.parquet", values)],
         },
         project=PROJECT,
     )
@@ -147,6 +157,15 @@ def marts(tmp_path_factory: pytest.TempPathFactory, conformed: Conformed) -> dic
 
 def _names(folder: Path) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.parquet"))
+
+
+def _values(file: Path, rows: list[tuple[Any, ...]]) -> Path:
+    names = ("sku_id", "unit", "valid_from", "valid_until", "factor", "unit_cost")
+    pq.write_table(
+        pa.Table.from_pylist([dict(zip(names, row, strict=True)) | {"region": "EAST"} for row in rows], ITEM_VALUE),
+        file,
+    )
+    return file
 
 
 def _demand(sku_id: str, bucket: str, start: date, units: str, revenue: str) -> dict[str, Any]:

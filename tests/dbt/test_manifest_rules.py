@@ -213,7 +213,7 @@ def test_sources_are_the_feeds_of_the_contracts_and_the_inputs_of_the_marts(mani
     feeds = sorted(f"{system}__{name}" for system, name in sources if system != "lake")
     assert feeds == sorted(FEEDS)
     assert set(FEEDS) <= {f"{system}__{feed}" for system, feed in load_contracts(REPOSITORY / "config" / "feeds")}
-    assert {name for system, name in sources if system == "lake"} == {*MARTS_INPUTS, "release_part"}
+    assert {name for system, name in sources if system == "lake"} == {*MARTS_INPUTS, "release_part", "item_value"}
 
 
 CONTRACTS = load_contracts(REPOSITORY / "config" / "feeds")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from expectations.reconciliation import SIGNS
 from strata.conformed.engine import engine, query
 from strata.conformed.history import View, demand_history
+from strata.conformed.supply import item_values
 from tests.strata.conformed.place import Place, at
 
 DAY = "2026-03-10T10:00:00Z"
@@ -149,6 +150,18 @@ def test_a_cost_in_another_currency_is_converted_or_unknown(
     here.rate("USD/EUR", "2026-03-10", "0.9")
     here.sale(DAY, quantity=Decimal(3), net_amount=Decimal(36))
     assert demand(here.view("2026-04")) == [(3, 36, margin)]
+
+
+@pytest.mark.parametrize(("cost_currency", "cost"), [("EUR", Decimal(6)), ("USD", Decimal("5.4")), ("GBP", None)])
+def test_stock_is_worth_its_cost_in_whatever_unit_it_is_counted(
+    here: Place, cost_currency: str, cost: Decimal | None
+) -> None:
+    here.rows["int_item_version"].clear()
+    here.item("I1", currency=cost_currency)
+    here.rate("USD/EUR", "2026-03-31", "0.9")
+    here.unit("CS", "12")
+    found = {row["unit"]: (row["factor"], row["unit_cost"]) for row in item_values(here.view("2026-04")).to_pylist()}
+    assert found == {None: (1, cost), "EA": (1, cost), "CS": (12, cost)}
 
 
 @pytest.mark.capability("2.2", part="the identity shows every currency and unit as it came and as it was converted")

@@ -24,15 +24,20 @@ assignments as (
 
 ),
 
+item_values as (
+
+    select * from {{ ref('stg_lake__item_value') }}
+
+),
+
 costs as (
 
     select
-        parts.region,
-        item.sku_id,
-        item.standard_cost,
-    from {{ ref('int_item_version') }} as item
-    inner join parts
-        on {{ as_known('item', 'parts.cutoff') }}
+        region,
+        sku_id,
+        unit_cost,
+    from item_values
+    where unit is null
 
 ),
 
@@ -77,7 +82,11 @@ month_stock as (
         locations.region,
         stock.sku_id,
         stock.location_id,
-        arg_max(stock.on_hand_units, stock.snapshot_date) as on_hand_units,
+        -- null where the last count has a unit without a factor on its day
+        arg_max_null(
+            try(cast(round(stock.on_hand_units * item_values.factor, 4) as decimal(18, 4))), stock.snapshot_date
+        ) as on_hand_units,
+        arg_max(stock.on_hand_units, stock.snapshot_date) > 0 as has_stock,
         sum(stock.stockout_days) as stockout_days,
         sum(stock.days_covered) as days_covered,
     from {{ ref('fct_stock_snapshot') }} as stock
@@ -88,6 +97,13 @@ month_stock as (
             locations.region = parts.region
             and {{ as_known('stock', 'parts.cutoff') }}
             and date_trunc('month', stock.snapshot_date) = parts.closed_month
+    left join item_values
+        on
+            locations.region = item_values.region
+            and stock.sku_id = item_values.sku_id
+            and item_values.unit is not distinct from stock.unit
+            and (item_values.valid_from is null or stock.snapshot_date >= item_values.valid_from)
+            and (item_values.valid_until is null or stock.snapshot_date < item_values.valid_until)
     group by locations.region, stock.sku_id, stock.location_id
 
 ),
@@ -102,6 +118,7 @@ measures as (
         month_demand.revenue,
         month_demand.demand_units,
         month_stock.on_hand_units,
+        month_stock.has_stock,
         month_stock.stockout_days,
         month_stock.days_covered,
     from month_demand
@@ -120,8 +137,9 @@ classified as (
         coalesce(of_location.segment, of_region.segment) as segment,
         measures.region,
         measures.revenue,
-        cast(coalesce(measures.demand_units, 0) * costs.standard_cost as decimal(38, 4)) as cost_of_demand,
-        cast(measures.on_hand_units * costs.standard_cost as decimal(38, 4)) as stock_value,
+        cast(coalesce(measures.demand_units, 0) * costs.unit_cost as decimal(38, 4)) as cost_of_demand,
+        cast(measures.on_hand_units * costs.unit_cost as decimal(38, 4)) as stock_value,
+        coalesce(measures.has_stock, false) and (measures.on_hand_units * costs.unit_cost) is null as is_unvalued,
         measures.stockout_days,
         measures.days_covered,
     from measures
@@ -159,6 +177,7 @@ segment_measures as (
         sum(revenue) as revenue,
         sum(cost_of_demand) as cost_of_demand,
         sum(stock_value) as stock_value,
+        count(*) filter (where is_unvalued) as unvalued_stocks,
         sum(stockout_days) as stockout_days,
         sum(days_covered) as days_covered,
     from classified
@@ -179,6 +198,7 @@ segments as (
         cast(coalesce(segment_measures.revenue, 0) as double) as revenue,
         cast(segment_measures.cost_of_demand as double) as cost_of_demand,
         cast(segment_measures.stock_value as double) as stock_value,
+        cast(coalesce(segment_measures.unvalued_stocks, 0) as double) as unvalued_stocks,
         cast(segment_measures.stockout_days as double) as stockout_days,
         cast(segment_measures.days_covered as double) as days_covered,
     from segment_items
@@ -203,6 +223,7 @@ figures as (
                 { 'kpi': 'items', 'unit': 'items', 'actual': items },
                 { 'kpi': 'revenue', 'unit': 'group currency', 'actual': revenue },
                 { 'kpi': 'stock_value', 'unit': 'group currency', 'actual': stock_value },
+                { 'kpi': 'unvalued_stocks', 'unit': 'item-locations', 'actual': unvalued_stocks },
                 { 'kpi': 'cover_days', 'unit': 'days', 'actual': month_days * stock_value / nullif(cost_of_demand, 0) },
                 { 'kpi': 'turns', 'unit': 'per year', 'actual': 12 * cost_of_demand / nullif(stock_value, 0) },
                 { 'kpi': 'stockout_share', 'unit': 'share', 'actual': stockout_days / nullif(days_covered, 0) },
