@@ -184,11 +184,12 @@ def attributes() -> str:
     for feed in sorted({field.table for field in registry.fields if field.layer == "feed"}):
         fields = [field for field in registry.of_table(feed) if field.kind != "control"]
         first = fields[0]
+        personal = [f"`{field.column}` ({field.personal_data})" for field in fields if field.personal_data != "none"]
         lines += [
             f"## {feed}",
             "",
             f"Owner: {first.owner}. Steward: {first.steward}. Refreshed within {first.freshness_sla_hours} hours. "
-            f"Personal data: {first.personal_data}.",
+            f"Personal data: {', '.join(personal) or 'none'}.",
             "",
             *_grid(
                 ("attribute", "type", "unit", "meaning", "spelled", "conformed to", "criticality"),

@@ -22,7 +22,7 @@ from orchestration.publication import marts_request, release_asset
 from orchestration.resources import Workspace
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
-from orchestration.watch import watch
+from orchestration.watch import promises, watch
 from strata.home import Home
 from strata.lineage.registry import registry_of
 
@@ -75,7 +75,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         asset_checks=gate_checks(grid),
         jobs=jobs(landed, conform, decided, [marts, *owned["release"]]),
         schedules=schedules(home),
-        sensors=[*sensors(home), watch(home)],
+        sensors=[*sensors(home), watch(home), promises(home)],
         resources={
             "workspace": shared,
             "io_manager": LakeIOManager(workspace=shared),

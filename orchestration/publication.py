@@ -10,6 +10,7 @@ import dagster as dg
 
 from expectations.gate import REQUIRED_GATES
 from orchestration.dbt import MartsRequest
+from orchestration.promises import tell_at_cutoff, write_feed_sla
 from orchestration.resources import Workspace, newest_of
 from strata.conformed.build import MARTS, MARTS_INPUTS, ReleasePart, Snapshot, load_snapshot
 from strata.conformed.history import View
@@ -22,7 +23,7 @@ from strata.governance.releases import current_manifest, published_table, region
 from strata.home import Home
 from strata.lineage.registry import registry_of
 from strata.partition import Partition
-from strata.tables import LINEAGE_FIELD, TABLES
+from strata.tables import FEED_SLA, LINEAGE_FIELD, TABLES
 
 
 def marts_request(workspace: Workspace, cycle: str, run_id: str) -> MartsRequest:
@@ -59,11 +60,16 @@ def publish_cycle(workspace: Workspace, cycle: str, run_id: str) -> PublishResul
     home, store = workspace.home, workspace.store
     folder = home.scratch(run_id) / "dbt-marts" / "outputs"
     marts = {name: folder / f"{name}.parquet" for name in MARTS}
+    plan = plan_release(store, home, cycle, None, as_known=workspace.as_known)
     return publish(
         store,
         home,
-        plan_release(store, home, cycle, None, as_known=workspace.as_known),
-        {**marts, LINEAGE_FIELD.name: _lineage_file(workspace, cycle, run_id)},
+        plan,
+        {
+            **marts,
+            LINEAGE_FIELD.name: _lineage_file(workspace, cycle, run_id),
+            **_promise_file(workspace, plan, cycle, run_id),
+        },
         run_id=run_id,
         actor="pipeline",
         reason=f"cycle {cycle}",
@@ -100,6 +106,18 @@ def _lineage_file(workspace: Workspace, cycle: str, run_id: str) -> Path:
     registry = registry_of(workspace.home).checked()
     write_parquet(file, registry.table(valid_for_cycle=cycle, scheme_version=version))
     return file
+
+
+def _promise_file(workspace: Workspace, plan: ReleasePlan, cycle: str, run_id: str) -> Mapping[str, Path]:
+    """`feed_sla` at the cut-off, and its alerts: a miss is one whether or not the release comes out."""
+    held = [region for region in plan.regions if region.kind != "absent"]
+    if not held:
+        return {}
+    home, snapshot = workspace.home, _snapshot(workspace.home, held)
+    file = home.scratch(run_id) / f"{FEED_SLA.name}.parquet"
+    write_feed_sla(home, snapshot, cycle, workspace.scheme(cycle).scheme.version, file)
+    tell_at_cutoff(home, snapshot, cycle)
+    return {FEED_SLA.name: file}
 
 
 def _part(workspace: Workspace, plan: ReleasePlan, region: RegionPlan) -> ReleasePart:

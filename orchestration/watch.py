@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from orchestration.promises import tell_now
 from strata.governance.alerts import FileSink
 from strata.governance.store import GovernanceStore
 from strata.home import Home
@@ -46,6 +47,26 @@ def watch(home: Home) -> dg.SensorDefinition:
         )
 
     return alerts
+
+
+def promises(home: Home) -> dg.SensorDefinition:
+    """The sensor that looks whether feeds refresh as promised, between one cut-off and the next.
+
+    A trial home lives in the past of its sample or import, so that only its cut-offs are judged.
+    """
+
+    @dg.sensor(
+        name="promises",
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Puts overdue refreshes and grants that end into the outbox, once each; in company homes.",
+    )
+    def promises(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if GovernanceStore(home).profile() != "company":
+            return dg.SkipReason("a trial home is judged at its cut-offs only")
+        return dg.SkipReason(f"{tell_now(home, datetime.now(UTC))} new alerts on refreshes and grants")
+
+    return promises
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> int:

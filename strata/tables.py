@@ -521,8 +521,42 @@ LINEAGE_FIELD = _table(
         _c("spelled", "text", "How each ready mapping spells a feed's column, `<mapping>:<TABLE.FIELD>`; else empty."),
         _c("decided_by", "text", "Feed columns that only decide it: filters, joins, keys, cases."),
         _c("parameters", "text", "Scheme, run, override and previous-class inputs."),
-        _c("personal_data", "text", "none, pseudonymous or personal: the strictest of the feeds it carries."),
+        _c("personal_data", "text", "none, pseudonymous or personal: the strictest of the feed columns it carries."),
         _n("freshness_sla_hours", "int", "Longest refresh SLA of the feeds it comes from; null where none does."),
+    ),
+    decided=False, scope="release",
+)  # fmt: skip
+
+FEED_SLA = _table(
+    "feed_sla",
+    "system x feed x promise",
+    ("system", "feed", "promise"),
+    "data-engineering",
+    "Every refresh that a feed's contract promised, whether it was kept, and how long the grant still runs.",
+    (
+        _c("system", "text", "Source system."),
+        _c("feed", "text", "Feed of the system."),
+        _c("promise", "int", "Number of the promise: the first extract makes promise 1; 0 where none came yet."),
+        _REGION,
+        _c("promised_hours", "int", "Hours within which the contract promises the next extract."),
+        _n("promised_from", "timestamp", "When the extract that makes the promise was taken."),
+        _n("promised_by", "timestamp", "When the next one was due."),
+        _n("arrived_at", "timestamp", "When the next one was taken; null where it had not come by `as_of`."),
+        _n("extract_id", "text", "Name of the next one in its manifest."),
+        _c("verdict", "text", "kept, missed (came late), overdue (due and not come), open (not due yet) or none."),
+        _n("is_attained", "bool", "The promise was kept; null while it is open."),
+        _n("lateness_hours", "float", "Hours after `promised_by`, so far where it has not come; 0 if kept."),
+        _c("attainment_days", "int", "Window of the rolling attainment, as the contract says."),
+        _n("promises_due", "int", "Promises that came due in the window that ends with this one."),
+        _n("attainment", "float", "Share of them that was kept."),
+        _c("owner", "text", "Who owns the feed."),
+        _c("steward", "text", "Who looks after it."),
+        _c("grantor", "text", "Who granted its use."),
+        _n("escalated_to", "text", "Last step of the contract's escalation that this lateness has reached."),
+        _c("as_of", "timestamp", "Latest cut-off of the release: what was known then is judged."),
+        _c("expiry", "date", "Last day of the grant."),
+        _c("days_to_expiry", "int", "Days from `as_of` to the last day of the grant; negative where it has ended."),
+        _c("grant_state", "text", "valid, ending (within the contract's notice) or ended."),
     ),
     decided=False, scope="release",
 )  # fmt: skip
@@ -622,7 +656,7 @@ TABLES: dict[str, Table] = {
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, GATE_RESULT, SCHEME,
-        LINEAGE_FIELD,
+        LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -18,14 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from strata.identity import sha256_json
 from strata.intake.expressions import check_sql
 from strata.intake.mapping import Branch, Encoding, MappedFeed, Mapping, load_mapping, load_systems, mapped_feed
+from strata.intake.terms import Escalation, PersonalData, Rationale, Text, Thresholds, strictest
 from strata.strict_yaml import load_yaml
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
 Name = Annotated[str, Field(pattern=NAME)]
-Rationale = Annotated[str, Field(min_length=20)]
-Text = Annotated[str, Field(min_length=3)]
 ColumnType = Literal["text", "integer", "decimal", "date", "timestamp", "boolean"]
-PersonalData = Literal["none", "pseudonymous", "personal"]
 
 # Rows are flagged with one bit a column in a 64-bit integer.
 MAX_COLUMNS = 62
@@ -57,8 +55,9 @@ class Column(BaseModel):
     timestamps are ISO 8601. A `verbatim` text (a description) is kept to the character; every other text is a code
     and is trimmed and brought to Unicode NFC. `sign` drops (`absolute`) or turns (`negated`) the sign of a number,
     `factor` multiplies a decimal from the source's unit to the contract's. `places` are the decimals that a decimal
-    keeps; one with more is refused. `since` is the schema version that brought the column: extracts of an older
-    version come without it, and it is null there.
+    keeps; one with more is refused. `personal_data` says whether values tell of a person, plainly or by a code.
+    `since` is the schema version that brought the column: extracts of an older version come without it, and it is null
+    there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +75,7 @@ class Column(BaseModel):
     places: Annotated[int, Field(ge=PLACES, le=10)] = PLACES
     since: int = Field(default=1, ge=1)
     verbatim: bool = False
+    personal_data: PersonalData = "none"
     sign: Literal["absolute", "negated"] | None = None
     factor: Decimal | None = Field(default=None, gt=0, max_digits=18)
     rationale: Rationale | None = None
@@ -132,35 +132,6 @@ class Column(BaseModel):
             raise ValueError(f"column {self.name}: write a strptime format such as %d.%m.%Y, or one of {known}")
 
 
-class Thresholds(BaseModel):
-    """What may be wrong with a feed before a gate says so, and limits of one extract.
-
-    A share of refused rows above `warn_refused_share` is a warning; above `quarantine_refused_share` (null: the same)
-    the verdict is quarantine: the rows are set aside, the rest stands, readers are told; above
-    `suspend_refused_share` whoever the feed touches is suspended. Refused rows are set aside however few they are.
-    `max_volume_drop` (a share) and `max_volume_rise` (a factor) bound a state against the one before, or sales of a
-    month against those of the month before; null does not judge.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    warn_refused_share: float = Field(ge=0, le=1)
-    quarantine_refused_share: float | None = Field(default=None, ge=0, le=1)
-    suspend_refused_share: float = Field(ge=0, le=1)
-    max_volume_drop: float | None = Field(default=None, gt=0, le=1)
-    max_volume_rise: float | None = Field(default=None, gt=1)
-    max_rows: int = Field(ge=1)
-    future_tolerance_minutes: int = Field(ge=0)
-    rationale: Rationale
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        shares = (self.warn_refused_share, self.quarantine_refused_share, self.suspend_refused_share)
-        given = [share for share in shares if share is not None]
-        if given != sorted(given):
-            raise ValueError("thresholds: warn_refused_share may not exceed quarantine, nor that suspend_refused_share")
-        return self
-
-
 class Contract(BaseModel):
     """One feed. `full_means`: a full extract is the whole table (`state`) or rows to upsert by key (`increment`).
 
@@ -190,6 +161,7 @@ class Contract(BaseModel):
     normal_lag_hours: int = Field(ge=-24 * 366, le=24 * 366)
     refresh_sla_hours: int = Field(ge=1, le=24 * 366)
     expiry: date
+    escalation: Escalation
     rationale: Rationale
     time_zone: str | None
     encoding: Encoding = "utf-8"
@@ -226,6 +198,8 @@ class Contract(BaseModel):
                 raise ValueError(f"key: column {name!r} may be neither nullable nor verbatim")
             if self.column(name).type == "boolean":
                 raise ValueError(f"key: column {name!r} is a boolean and identifies nothing")
+        if (found := strictest(column.personal_data for column in self.columns)) != self.personal_data:
+            raise ValueError(f"personal_data: {self.personal_data}, but the strictest of its columns is {found}")
         if (self.oldest_schema_version or 1) > self.schema_version:
             raise ValueError("oldest_schema_version: it is younger than schema_version")
         if late := [column.name for column in self.columns if column.since > self.schema_version]:
@@ -267,7 +241,9 @@ class Contract(BaseModel):
         if self.source is not None or all(column.since <= schema_version for column in self.columns):
             return self
         columns = tuple(column for column in self.columns if column.since <= schema_version)
-        return Contract.model_validate({**self.model_dump(), "columns": [column.model_dump() for column in columns]})
+        kept = {"columns": [column.model_dump() for column in columns]}
+        personal = strictest(column.personal_data for column in columns)
+        return Contract.model_validate({**self.model_dump(), **kept, "personal_data": personal})
 
     def column(self, name: str) -> Column:
         """The column with this canonical name; KeyError naming the known ones otherwise."""

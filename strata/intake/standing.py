@@ -14,8 +14,9 @@ import duckdb
 import pandas as pd
 
 from strata.intake.batches import Batch
-from strata.intake.contract import Contract, Thresholds
+from strata.intake.contract import Contract
 from strata.intake.reasons import SHAPE_REASONS
+from strata.intake.terms import Thresholds
 
 LOCATION = "location_id"
 

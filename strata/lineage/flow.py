@@ -41,7 +41,13 @@ _COMPUTED: tuple[Step, ...] = (
     *policy.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
-_WRITTEN_BY = {"control_total": RUN, "gate_result": "governance", "scheme": "rule", "lineage_field": "registry"}
+_WRITTEN_BY = {
+    "control_total": RUN,
+    "feed_sla": RUN,
+    "gate_result": "governance",
+    "scheme": "rule",
+    "lineage_field": "registry",
+}
 _WRITTEN: tuple[Step, ...] = tuple(
     Derivation(name, {column: copied(f"{begin}.{column}") for column in TABLES[name].names if column not in _STAMPED})
     for name, begin in _WRITTEN_BY.items()

@@ -23,6 +23,7 @@ from strata.intake.batches import CONTROL_MEANINGS
 from strata.intake.contract import Contract, load_contracts
 from strata.intake.mapping import Mapping as Spellings
 from strata.intake.mapping import load_mapping, mapped_feed
+from strata.intake.terms import strictest
 from strata.lineage.flow import build_graph, models
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, LineageError, Origin, Ref
@@ -35,7 +36,6 @@ CRITICAL: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 PLANNED = ("demand_forecast", "inventory_policy")
-_PERSONAL = ("none", "pseudonymous", "personal")
 _BETWEEN = "; "
 
 
@@ -295,7 +295,8 @@ class _Assembly:
         return mapped or (f"{ref.table}.{contract.column(ref.column).source_name}",)
 
     def _personal(self, refs: Iterable[Ref]) -> str:
-        return max((self.feeds[ref.table].personal_data for ref in refs), key=_PERSONAL.index, default="none")
+        columns = ((self.feeds[ref.table], ref.column) for ref in refs)
+        return strictest(feed.column(name).personal_data for feed, name in columns if name in feed.names)
 
     def _sla(self, refs: Iterable[Ref]) -> int | None:
         return max((self.feeds[ref.table].refresh_sla_hours for ref in refs), default=None)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from strata.calendar import Bucket
 from strata.intake.contract import Contract
 from strata.intake.mapping import Encoding
+from strata.intake.terms import strictest
 from strata.partition import checked_cycle, checked_region
 from strata.strict_yaml import load_yaml
 
@@ -286,6 +287,7 @@ def panel_contract(panel: PanelMap, sales: Contract, items: Contract) -> Contrac
             "business_time": "date",
             "time_zone": panel.time_zone,
             "encoding": panel.format.encoding,
+            "personal_data": strictest(column.get("personal_data", "none") for column in columns),
             "columns": columns,
         }
     )

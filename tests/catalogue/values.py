@@ -61,6 +61,7 @@ PROBE = Contract.model_validate(
         **SALES.model_dump(exclude_unset=True),
         "key": ["code"],
         "business_time": None,
+        "personal_data": "none",
         "time_zone": "Europe/Berlin",
         "columns": [
             {"name": "code", "type": "text", "meaning": "The key of the row."},

@@ -90,6 +90,7 @@ MIXED = Contract.model_validate(
         **SALES.model_dump(),
         "key": ["code"],
         "business_time": None,
+        "personal_data": "none",
         "columns": [
             {"name": "code", "type": "text", "meaning": "The key of the row."},
             {"name": "note", "type": "text", "nullable": True, "verbatim": True, "meaning": "Free text of the source."},

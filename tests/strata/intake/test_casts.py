@@ -179,6 +179,7 @@ def probe(**changes: Any) -> Contract:
     ]
     return Contract.model_validate(
         {**SALES.model_dump(), "key": ["code"], "business_time": None, "time_zone": "Europe/Berlin", "columns": columns}
+        | {"personal_data": "none"}
         | changes
     )
 

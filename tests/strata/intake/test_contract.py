@@ -77,6 +77,8 @@ def test_hash_follows_content_not_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "words"),
     [
+        ("escalation.steps", [], "at least 1 item"),
+        ("personal_data", "none", "strictest of its columns is pseudonymous"),
         ("key", ["order_id", "order_no"], "'order_no' is not a column"),
         ("key", ["order_id", "customer_id"], "neither nullable"),
         ("key", ["order_id", "order_id"], "twice"),
