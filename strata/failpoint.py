@@ -23,6 +23,8 @@ REGISTRY: dict[str, str] = {
     "publish.p5": "after CURRENT and generation were compared",
     "publish.p6": "after CURRENT was replaced",
     "publish.p7": "after `published` is in the ledger",
+    "export.written": "all files of an export are in a hidden folder, the ledger does not know them",
+    "export.noted": "the ledger knows the export, its folder has not appeared",
 }
 SLEEP_SECONDS = 3.0
 

@@ -62,6 +62,11 @@ class Home:
         return self.releases / "CURRENT"
 
     @property
+    def pseudonym_key(self) -> Path:
+        """Secret that pseudonyms are made with; read by its owner only, and never part of a release or the project."""
+        return self.root / "secrets" / "pseudonym.key"
+
+    @property
     def config(self) -> Path:
         """This home's own configuration if it has one, else the repository's."""
         own = self.root / "config"

@@ -10,7 +10,7 @@ import pytest
 
 from strata.home import REPOSITORY
 
-PAGES = ("README.md", "docs/operations.md")  # in this order, in one home
+PAGES = ("README.md", "docs/operations.md", "docs/access.md")  # in this order, in one home
 MARKED = re.compile(r"<!-- runs: tests/test_readme\.py -->\n```\n(.*?)```", re.DOTALL)
 BLOCKS = {page: MARKED.findall((REPOSITORY / page).read_text(encoding="utf-8")) for page in PAGES}
 
@@ -23,7 +23,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_the_commands_of_the_pages_run(environment: dict[str, str]) -> None:
-    assert {page: len(blocks) for page, blocks in BLOCKS.items()} == {"README.md": 2, "docs/operations.md": 1}
+    assert [(page, len(blocks)) for page, blocks in BLOCKS.items()] == list(zip(PAGES, (2, 1, 1), strict=True))
     for command in "".join(block for blocks in BLOCKS.values() for block in blocks).splitlines():
         done = subprocess.run(
             ["bash", "-c", command], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import exceptions, imports, releases, runs, schemes, staging
+from strata.cli import exceptions, exports, imports, releases, runs, schemes, staging
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -22,6 +22,7 @@ app.add_typer(exceptions.suspension, name="suspension")
 app.add_typer(exceptions.ledger, name="ledger")
 for command in (runs.init, runs.demo, staging.stage, runs.land, runs.run, runs.dev, releases.replay, releases.explain):
     app.command()(command)
+app.command()(exports.export)
 app.command("import")(imports.import_)
 
 

@@ -30,6 +30,9 @@ PUBLISH_INTENT = "publish.intent"
 PUBLISHED = "publish.published"
 PUBLISH_ABORTED = "publish.aborted"
 PUBLISH_REFUSED = "publish.refused"
+EXPORTED = "export.made"
+EXPORT_REFUSED = "export.refused"
+EXPORT_FAILED = "export.failed"
 
 
 @dataclass(frozen=True, slots=True)
