@@ -17,6 +17,8 @@ STAGES = (
     "segment_assignment",
     "segment_migration",
     "hierarchy_conflict",
+    "feed_latency",
+    "segment_cadence",
     "demand_forecast",
     "lead_time_profile",
     "inventory_policy",

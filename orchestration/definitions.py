@@ -10,16 +10,16 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import demand, forecast, gate, hierarchy, inventory, landing, release, segmentation
+from assets import demand, forecast, gate, hierarchy, inventory, landing, latency, release, segmentation
 from orchestration.checks import gate_checks, judge, point
 from orchestration.columns import AssetColumns
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
 from orchestration.io import LakeIOManager, PreviousClassesIOManager
 from orchestration.jobs import jobs
-from orchestration.landing import ACCEPTED_CHECK, conform_request, contracts, receive
+from orchestration.landing import ACCEPTED_CHECK, conform_request, receive
 from orchestration.partitions import grid as make_grid
 from orchestration.publication import marts_request, release_asset
-from orchestration.resources import Workspace
+from orchestration.resources import Workspace, contracts
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
 from orchestration.watch import promises, watch
@@ -32,6 +32,7 @@ OWNERS = {
     "hierarchy": "team:master-data",
     "forecast": "team:demand-planning",
     "inventory": "team:inventory",
+    "latency": "team:data-engineering",
     "gate": "team:data-engineering",
     "release": "team:segmentation",
 }
@@ -65,6 +66,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "hierarchy": hierarchy.make(grid),
         "forecast": forecast.make(grid),
         "inventory": inventory.make(grid),
+        "latency": latency.make(grid),
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }

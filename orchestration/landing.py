@@ -16,25 +16,19 @@ import pyarrow as pa
 
 from orchestration.dbt import DBT_PROJECT, ConformRequest
 from orchestration.notices import tell
-from orchestration.resources import schemes
+from orchestration.resources import contracts, schemes
 from strata.calendar import Bucket
 from strata.conformed.build import Snapshot, build_snapshot
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.intake.batches import Batch, accepted_batches, controls, empty_rows
 from strata.intake.chain import held_batches, released
-from strata.intake.contract import Contract, load_contracts
 from strata.intake.land import REFUSAL_NAME, LandResult
 from strata.intake.land import land as land_extracts
 from strata.partition import shifted
 
 ACCEPTED_CHECK = "extracts_accepted"
 FINENESS: dict[str, int] = {"event": 0, "day": 1, "week": 2, "month": 3}
-
-
-def contracts(home: Home) -> Mapping[tuple[str, str], Contract]:
-    """The feed contracts of a home."""
-    return load_contracts(home.config / "feeds")
 
 
 def land(home: Home, folder: Path | None = None) -> LandResult:

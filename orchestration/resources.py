@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import dagster as dg
@@ -20,6 +21,7 @@ from strata.governance.effective import previous_rows, previous_source
 from strata.governance.records import Candidate, PreviousSource, TableRef
 from strata.governance.store import GovernanceStore
 from strata.home import Home
+from strata.intake.contract import Contract, load_contracts
 from strata.partition import Partition
 from strata.scheme.load import SchemeFile, SchemeRegister
 
@@ -28,6 +30,20 @@ from strata.scheme.load import SchemeFile, SchemeRegister
 def schemes(folder: Path) -> SchemeRegister:
     """The schemes of a configuration folder, read once per process."""
     return SchemeRegister.load(folder)
+
+
+def contracts(home: Home) -> Mapping[tuple[str, str], Contract]:
+    """The feed contracts of a home, read again when one of their files, or of the mappings, has changed."""
+    files = sorted(
+        [*home.config.glob("feeds/*/*.yml"), *home.config.glob("mappings/*.yml"), *home.config.glob("*.yml")]
+    )
+    stamps = ((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _contracts(home.config / "feeds", tuple(stamps))
+
+
+@cache
+def _contracts(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Mapping[tuple[str, str], Contract]:
+    return MappingProxyType(load_contracts(folder))
 
 
 class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -103,6 +119,12 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def previous_classes(self, partition: Partition) -> pa.Table | None:
         """The effective classes of the cycle before, or None."""
         return previous_rows(self.store, self.home, partition, self.previous_source(partition))
+
+    def feed_terms(self) -> pd.DataFrame:
+        """What the contracts promise about time: system, feed, normal lag, refresh SLA, time zone of their days."""
+        names = ["system", "feed", "normal_lag_hours", "refresh_sla_hours", "time_zone"]
+        found = contracts(self.home).values()
+        return pd.DataFrame([[getattr(contract, name) for name in names] for contract in found], columns=names)
 
     def overrides(self, view: View) -> pd.DataFrame:
         """Overrides in force for a partition, judged by what was known."""

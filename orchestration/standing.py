@@ -8,8 +8,8 @@ from datetime import datetime
 
 import pandas as pd
 
-from orchestration.landing import contracts, refusals
-from orchestration.resources import Workspace
+from orchestration.landing import refusals
+from orchestration.resources import Workspace, contracts
 from strata.conformed.build import load_snapshot
 from strata.conformed.history import View, locations
 from strata.intake.batches import accepted_batches

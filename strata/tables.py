@@ -462,6 +462,75 @@ HIERARCHY_CONFLICT = _table(
     decided=False, scope="partition",
 )  # fmt: skip
 
+FEED_LATENCY = _table(
+    "feed_latency",
+    "system x feed x region x cycle",
+    ("system", "feed", "region", "cycle"),
+    "data-engineering",
+    "How long rows of each feed took from event to class, over the rows that the classes of the cycle see first.",
+    (
+        _c("system", "text", "Source system."),
+        _c("feed", "text", "Feed of the system."),
+        _REGION, _CYCLE,
+        _c("measured_rows", "int", "First versions that these classes see first, with their own event and known time."),
+        _c("assumed_rows", "int", "The same of a first load: their known time is assumed, so they measure nothing."),
+        _c("undated_rows", "int", "The same without an event time: only their last hop is measured."),
+        *(
+            _n(f"{hop}_{level}_hours", "float", f"{name} quantile of {meaning}, hours.")
+            for hop, meaning in (
+                ("event_to_known", "known time (change or extraction) less event time"),
+                ("known_to_extracted", "extraction less known time; 0 where the extraction is the known time"),
+                ("extracted_to_class", "cut-off less extraction; negative where it came after the cut-off"),
+                ("event_to_class", "cut-off less event time: source to class"),
+            )
+            for level, name in (("p50", "50 %"), ("p95", "95 %"))
+        ),
+        _c("normal_lag_hours", "int", "Hours from event to known that the contract calls normal."),
+        _n("late_share", "float", "Measured rows that took longer than the normal lag / measured rows."),
+        _c("needed_hours", "float", "Hours from the close of a classification period to the cut-off that decides it."),
+        _n("close_to_extracted_p95_hours", "float", "95 % quantile of extraction less close of its period, hours."),
+        _n("missed_share", "float", "Measured rows extracted after the cut-off that decided their period / measured."),
+        _c("extracts", "int", "Extracts taken since the cut-off before."),
+        _n("age_hours", "float", "Age of the youngest extract at the cut-off, hours; null where none was taken."),
+        _n("refresh_p50_hours", "float", "50 % quantile of the time between extracts since the cut-off before, hours."),
+        _n("refresh_p95_hours", "float", "95 % quantile of the same."),
+        _c("refresh_sla_hours", "int", "Longest time between extracts that the contract promises."),
+        _n("over_sla_share", "float", "Part of the time since the cut-off before that the feed was older than that."),
+        _c("verdict", "text", "in_time, late_rows (p95 beyond what the cadence needs), not_measured."),
+        _n("reason", "text", "Why nothing was measured, or what is late."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
+SEGMENT_CADENCE = _table(
+    "segment_cadence",
+    "segment x delay_days x region x cycle",
+    ("segment", "delay_days", "region", "cycle"),
+    "segmentation",
+    "What it costs to keep a class for so many days, by back-casting classes; and how long each segment may keep it.",
+    (
+        _c("segment", "text", "Segment in force at the beginning of the delay; `*` is all of them."),
+        _c("delay_days", "int", "Days that the class is older than the cut-off it is used at."),
+        _REGION, _CYCLE,
+        _c("cutoffs", "int", "Cut-offs compared, each with the classes of so many days before."),
+        _c("items", "int", "Items compared, each once."),
+        _c("pairs", "int", "Items x cut-offs compared."),
+        _n("changed_share", "float", "Pairs whose class had become another one / pairs."),
+        _n("changed_low", "float", "Lower end of its interval (Wilson; items, not pairs, count as independent)."),
+        _n("changed_high", "float", "Upper end of the same interval."),
+        _n("changed_value_share", "float", "The same share, weighted by the value of the scheme's basis."),
+        _n("holding_excess_year", "float", "Holding cost that the older class asks for beyond the right one, a year."),
+        _n("margin_missed_year", "float", "Margin of units that only the right class serves, a year."),
+        _c("unpriced_pairs", "int", "Changed pairs left out of the costs: stocked nowhere, or without a known margin."),
+        _n("cost_share", "float", "Both costs / revenue a year of the items compared, unchanged ones included."),
+        _c("max_cost_share", "float", "Tolerance of the scheme."),
+        _n("is_tolerated", "bool", "This delay and every shorter one cost no more than the tolerance."),
+        _n("tolerated_delay_days", "int", "Longest tolerated delay of the segment; 0 where none of the grid is."),
+        _n("recommended_cadence_days", "int", "The same, but at least one classification period; null: not known."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
 GATE_RESULT = _table(
     "gate_result",
     "gate x scope x cycle",
@@ -655,8 +724,8 @@ TABLES: dict[str, Table] = {
     for table in (
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
-        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, GATE_RESULT, SCHEME,
-        LINEAGE_FIELD, FEED_SLA,
+        SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
+        SEGMENT_CADENCE, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -18,6 +18,8 @@ from strata.inventory.lead_time import line_lead_times, resolve_lead_time
 from strata.inventory.policy import policies
 from strata.tables import INVENTORY_POLICY, LEAD_TIME_PROFILE
 
+_CONVERSION = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
+_LANES = ("fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
 _ORDERS = """
 select o.po_id, o.po_line, o.supplier_id, o.sku_id, o.location_id, o.ordered_at,
     o.quantity::double as quantity, o.status
@@ -169,7 +171,7 @@ STEPS: tuple[Step, ...] = (
 
 def lead_time_profile(view: View) -> pa.Table:
     """`lead_time_profile` of a partition from the orders and receipts known at the cut-off."""
-    with engine(view.tables(), **view.variables()) as connection:
+    with engine(view.only(*_CONVERSION, *_LANES), **view.variables()) as connection:
         connection.execute(query("conversion"))
         orders = connection.execute(_ORDERS).df()
         receipts = connection.execute(_RECEIPTS).df()
@@ -186,7 +188,7 @@ def terms(view: View) -> pd.DataFrame:
     Columns: sku_id, supplier_id, unit_cost, min_order_quantity, order_multiple, is_lot_unknown,
     planned_lead_time_days; null where nothing is stated, or a cost has no rate.
     """
-    with engine(view.tables(), **view.variables()) as connection:
+    with engine(view.only(*_CONVERSION, "int_supplier_item_version"), **view.variables()) as connection:
         connection.execute(query("conversion"))
         found: pd.DataFrame = connection.execute(_TERMS).df()
     return found
@@ -194,17 +196,15 @@ def terms(view: View) -> pd.DataFrame:
 
 def item_values(view: View) -> pa.Table:
     """`ITEM_VALUE` of a partition: what stock of its items is worth, whatever unit and currency it is stated in."""
-    with engine(view.tables(), **view.variables()) as connection:
+    with engine(view.only(*_CONVERSION), **view.variables()) as connection:
         connection.execute(query("conversion"))
         return connection.execute(_VALUES).to_arrow_table().cast(ITEM_VALUE)
 
 
-def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pa.Table:
-    """`inventory_policy` of a partition: one row for every item-location with a forecast."""
-    with engine(
-        {**view.tables(), "demand_forecast": forecast, "demand_profile": profile, "segment_assignment": assignment},
-        **view.variables(),
-    ) as connection:
+def stocked(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pd.DataFrame:
+    """What a policy is computed from, a row per item-location with a forecast: `strata.inventory.policy.policies`."""
+    tables = {"demand_forecast": forecast, "demand_profile": profile, "segment_assignment": assignment}
+    with engine(tables, **view.variables()) as connection:
         pairs = connection.execute(_PAIRS).df()
     keys = pairs.merge(terms(view), on="sku_id", how="left", validate="many_to_one")
     lanes = resolve_lead_time(
@@ -212,10 +212,15 @@ def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: P
         read_parquet(lead_times).to_pandas(),
         rule=view.scheme.inventory.lead_time,
     )
-    keys = keys.assign(
+    return keys.assign(
         lead_time_mean_days=lanes["mean_days"].to_numpy(),
         lead_time_sd_days=lanes["sd_days"].to_numpy(),
         lead_time_level=lanes["level"].to_numpy(),
     )
+
+
+def inventory_policy(view: View, *, forecast: Path, profile: Path, assignment: Path, lead_times: Path) -> pa.Table:
+    """`inventory_policy` of a partition: one row for every item-location with a forecast."""
+    keys = stocked(view, forecast=forecast, profile=profile, assignment=assignment, lead_times=lead_times)
     rows = policies(keys, scheme=view.scheme, partition=view.partition, bucket=view.scheme.buckets.planning)
     return INVENTORY_POLICY.conform(rows)

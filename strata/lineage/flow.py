@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from strata.classify import assign
-from strata.conformed import build, crosswalk, decide, history, ladder, profile, supply
+from strata.conformed import build, crosswalk, decide, history, ladder, latency, profile, supply
+from strata.conformed import staleness as priced
 from strata.demand import profile as shape
 from strata.derivation import Derivation, Query, Step, copied
 from strata.forecast import forecast
@@ -19,7 +20,7 @@ from strata.inventory import lead_time, policy
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, Arm, Kind, LineageError, Ref, Relation
 from strata.lineage.statement import RUN, Catalog, relation_of
-from strata.review import migration
+from strata.review import migration, staleness
 from strata.tables import SUSPENSION_COLUMNS, TABLES
 
 Node = Mapping[str, Any]
@@ -39,6 +40,9 @@ _COMPUTED: tuple[Step, ...] = (
     *supply.STEPS,
     *lead_time.STEPS,
     *policy.STEPS,
+    *latency.STEPS,
+    *priced.STEPS,
+    *staleness.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
 _WRITTEN_BY = {

@@ -241,6 +241,32 @@ class Policy(Part):
         return self
 
 
+class Cadence(Part):
+    """How old a class may grow: delays looked at, and the cost that a segment may bear before it is decided again.
+
+    Classes are back-cast over the last `lookback_cycles` cut-offs. A segment is judged from `min_items` items and
+    `min_cutoffs` cut-offs on; `max_cost_share` is a part of its revenue a year.
+    """
+
+    delay_days: tuple[Annotated[int, Field(ge=1, le=730)], ...] = Field(min_length=1)
+    lookback_cycles: int = Field(ge=1, le=24)
+    max_cost_share: Share
+    min_items: int = Field(ge=1)
+    min_cutoffs: int = Field(ge=1, le=24)
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if list(self.delay_days) != sorted(set(self.delay_days)):
+            raise ValueError(f"cadence.delay_days must ascend, each once, not {list(self.delay_days)}")
+        if self.min_cutoffs > self.lookback_cycles:
+            raise ValueError(
+                f"cadence.min_cutoffs {self.min_cutoffs} is more than lookback_cycles {self.lookback_cycles}: "
+                "no segment would ever be judged"
+            )
+        return self
+
+
 class Gates(Part):
     """Bounds that the gates judge a candidate by; beyond them the region is suspended."""
 
@@ -272,6 +298,7 @@ class Scheme(Part):
     shift: Shift
     unit_jump: UnitJump | None = None
     hierarchy: Hierarchy | None = None
+    cadence: Cadence | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory

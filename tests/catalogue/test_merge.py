@@ -13,6 +13,7 @@ import pytest
 
 from expectations.feeds import measure
 from orchestration import landing
+from orchestration.resources import contracts
 from strata.conformed.history import demand_history
 from strata.governance.store import GovernanceStore
 from strata.home import Home
@@ -125,7 +126,7 @@ def test_changes(name: str, standing: Home) -> None:
 def feeds(home: Home) -> list[dict[str, Any]]:
     """The feeds as the gate of a later cycle sees them."""
     frame = stand(
-        released(accepted_batches(home)), [], landing.contracts(home), region="EMEA", places={"L1"}, elsewhere=set(),
+        released(accepted_batches(home)), [], contracts(home), region="EMEA", places={"L1"}, elsewhere=set(),
         months={}, since=datetime(2016, 1, 1, tzinfo=UTC), known_at=datetime(2026, 7, 1, tzinfo=UTC),
     )  # fmt: skip
     rows: list[dict[str, Any]] = frame.to_dict("records")
