@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import exceptions, exports, imports, releases, runs, schemes, staging
+from strata.cli import exceptions, exports, imports, latency, releases, runs, schemes, staging
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -24,6 +24,7 @@ for command in (runs.init, runs.demo, staging.stage, runs.land, runs.run, runs.d
     app.command()(command)
 app.command()(exports.export)
 app.command("import")(imports.import_)
+app.command()(latency.latency)
 
 
 @app.callback()

@@ -136,7 +136,14 @@ def _check_history(manifest: Manifest, contract: Contract, accepted: Sequence[Ba
             raise RefusedExtractError("older_than_accepted", advice)
 
 
-def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Contract, quarantine: Path) -> Batch:
+def write_batch(
+    staged: Staged,
+    batch_id: str,
+    manifest: Manifest,
+    contract: Contract,
+    quarantine: Path,
+    landed_at: datetime | None,
+) -> Batch:
     """Read and type the copied files, then write rows.parquet and batch.json into the staged folder.
 
     Args:
@@ -145,6 +152,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
         manifest: the extract.
         contract: the contract of its feed.
         quarantine: folder of the batch in quarantine/, where refused rows are written readably.
+        landed_at: the wall clock of landing, kept for the record only.
 
     Raises:
         RefusedExtractError: a file is not of its format, its columns or row count are wrong, or totals differ.
@@ -167,6 +175,7 @@ def write_batch(staged: Staged, batch_id: str, manifest: Manifest, contract: Con
         refused = sum(refusals.values())
         record = {
             "batch_id": batch_id,
+            "landed_at": landed_at.isoformat() if landed_at else None,
             "manifest": manifest.as_json(),
             "accepted_rows": found - refused,
             "refused_rows": refused,

@@ -5,6 +5,7 @@ Belongs here: reading what landing has accepted. Does not: accepting (`strata.in
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Batch:
     `refusals` counts refused rows by reason; `accepted_rows` are good rows, deletes included; `duplicate_rows` were
     equal to an earlier row of a full extract and are not in rows.parquet, `excluded_rows` are not of the feed as its
     mapping says, `totalled_rows` were added into another one; `assumed_known` are the first and last known time that
-    a first load was given.
+    a first load was given; `landed_at` is the wall clock, which decides nothing.
     """
 
     system: str
@@ -89,6 +90,7 @@ class Batch:
     assumed_known: tuple[str, str] | None = None
     excluded_rows: int = 0
     totalled_rows: int = 0
+    landed_at: datetime | None = None
 
     @property
     def other_rows(self) -> dict[str, int]:
@@ -174,6 +176,7 @@ def read_batch(folder: Path) -> Batch:
             rows_sha256=content["rows_sha256"],
             excluded_rows=sum(content.get("excluded", {}).values()),
             totalled_rows=content.get("totalled_rows", 0),
+            landed_at=datetime.fromisoformat(content["landed_at"]) if content.get("landed_at") else None,
             assumed_known=tuple(content["assumed_known"]) if content.get("assumed_known") else None,
         )
     except (KeyError, ValueError) as error:

@@ -295,7 +295,7 @@ def _accept(
         raise RefusedExtractError("unknown_feed", advice)
     check_terms(delivery.manifest, contract, accepted, now)
     quarantine = _place(home.quarantine, delivery)
-    batch = write_batch(staged, delivery.identity, delivery.manifest, contract, quarantine)
+    batch = write_batch(staged, delivery.identity, delivery.manifest, contract, quarantine, now)
     failpoint("land.raw")
     target = _place(home.raw, delivery)
     promote(staged.batch, target)

@@ -23,6 +23,12 @@ HOPS = (
     ("extracted_to_class", "extracted", "decided"),
     ("event_to_class", "event", "decided"),
 )
+WALL_HOPS = (
+    ("extracted_to_landed", "extracted", "landed"),
+    ("landed_to_conformed", "landed", "conformed"),
+    ("conformed_to_published", "conformed", "published"),
+    ("extracted_to_published", "extracted", "published"),
+)
 _HOUR = 3600.0
 
 
@@ -211,3 +217,34 @@ def _reasons(
         else None
         for word, rows, hours, late in zip(words, totals["measured_rows"], behind, is_late, strict=True)
     ]
+
+
+def wall_latency(extracts: pd.DataFrame, *, cutoff: float) -> pd.DataFrame:
+    """One row per feed: hours by the wall clock from extraction to the release that shows it first.
+
+    An extract that landed after the cut-off was back-cast: the cycle had passed, so its hours measure no operation.
+
+    Args:
+        extracts: one row each: system, feed, extracted, landed (NaN where no clock was kept), conformed, published
+            (NaN where nothing was); epoch seconds.
+        cutoff: the cut-off, epoch seconds.
+
+    Returns:
+        system, feed, live, back_cast, unstamped (numbers of extracts), and p50 and p95 of each of `WALL_HOPS`, hours,
+        over the live ones; NaN where there is none.
+    """
+    terms = extracts[FEED].drop_duplicates().sort_values(FEED, ignore_index=True)
+    feed, size = _feeds(extracts, pd.MultiIndex.from_frame(terms), "extracts"), len(terms)
+    stamped = extracts[["landed", "conformed", "published"]].notna().all(axis=1).to_numpy()
+    past = stamped & (extracts["landed"].to_numpy(np.float64) > cutoff)
+    live = (stamped & ~past).astype(np.int64)
+    columns: dict[str, Any] = {
+        **{name: terms[name].to_numpy() for name in FEED},
+        "live": _total(feed, live, size),
+        "back_cast": _total(feed, past.astype(np.int64), size),
+        "unstamped": _total(feed, (~stamped).astype(np.int64), size),
+    }
+    for hop, start, end in WALL_HOPS:
+        hours = (extracts[end].to_numpy(np.float64) - extracts[start].to_numpy(np.float64)) / _HOUR
+        columns |= _quantiles(f"{hop}_p{{}}_hours", hours, live, feed, size)
+    return pd.DataFrame(columns)

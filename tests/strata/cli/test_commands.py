@@ -269,3 +269,19 @@ def test_help_names_every_command(tmp_path: Path, strata: Strata) -> None:
         "ledger",
     )
     assert all(f" {command} " in said.out for command in (*commands, "suspension", "dev"))
+
+
+@pytest.mark.capability("2.7", part="shown with the wall clock beside what was recorded")
+def test_latency_shows_feeds_segments_and_the_wall_clock(lived: Story, strata: Strata) -> None:
+    said = strata(lived.end, "latency", "--region", "EMEA", "--json").json
+    assert {row["region"] for row in [*said["feeds"], *said["segments"], *said["wall_clock"]]} == {"EMEA"}
+    sales = next(row for row in said["feeds"] if row["feed"] == "sales_order_lines")
+    assert sales["measured_rows"] > 0 and sales["event_to_class_p50_hours"] > 0
+    # Whether they landed before or after their cut-off is a matter of the day this test runs on.
+    clock = next(row for row in said["wall_clock"] if row["feed"] == "sales_order_lines")
+    assert clock["unstamped"] == 0 and clock["live"] + clock["back_cast"] > 0
+    spoken = strata(lived.end, "latency")
+    assert spoken.code == 0
+    assert "From event to class" in spoken.out and "decide_every_days" in spoken.out
+    assert strata(lived.end, "latency", "--region", "MARS").code == 1
+    assert "no release of 1999-01" in strata(lived.end, "latency", "--cycle", "1999-01").err

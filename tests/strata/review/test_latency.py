@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strata.review.latency import FEED, HOPS, feed_latency, weighted_quantiles
+from strata.review.latency import FEED, HOPS, feed_latency, wall_latency, weighted_quantiles
 
 HOUR = 3600.0
 SINCE, CUTOFF, NEEDED = 0.0, 744 * HOUR, 54.0
@@ -177,3 +177,25 @@ def test_a_feed_without_contract_or_with_two_is_refused() -> None:
         latency(rows, terms=TERMS.head(1))
     with pytest.raises(ValueError, match="more than once"):
         latency(rows, terms=pd.concat([TERMS, TERMS]))
+
+
+def test_the_wall_clock_measures_live_extracts_only() -> None:
+    found = pd.DataFrame(
+        [
+            ("erp", "sales", -10.0, -9.0, -2.0, 1.0),
+            ("erp", "sales", -8.0, -5.0, -2.0, 1.0),
+            ("erp", "sales", -8.0, 20.0, 21.0, 22.0),  # landed after the cut-off: the cycle had passed
+            ("wms", "stock", -8.0, math.nan, -2.0, 1.0),
+        ],
+        columns=[*FEED, "extracted", "landed", "conformed", "published"],
+    )
+    found[["extracted", "landed", "conformed", "published"]] *= HOUR
+    table = wall_latency(found, cutoff=0.0).set_index(FEED)
+    sales, stock = table.loc[("erp", "sales")], table.loc[("wms", "stock")]
+    assert (sales["live"], sales["back_cast"], sales["unstamped"]) == (2, 1, 0)
+    assert (sales["extracted_to_landed_p50_hours"], sales["extracted_to_landed_p95_hours"]) == (1.0, 3.0)
+    assert (sales["landed_to_conformed_p50_hours"], sales["landed_to_conformed_p95_hours"]) == (3.0, 7.0)
+    assert (sales["conformed_to_published_p50_hours"], sales["extracted_to_published_p95_hours"]) == (3.0, 11.0)
+    assert (stock["live"], stock["unstamped"]) == (0, 1)
+    assert np.isnan(stock["extracted_to_published_p50_hours"])
+    assert wall_latency(found.head(0), cutoff=0.0).empty
