@@ -223,17 +223,19 @@ def _recommended(found: pd.DataFrame, rule: Cadence, least_days: int, expected_c
     shape = (-1, size)
     cost = found["cost_share"].to_numpy().reshape(shape)
     items, cutoffs = found["items"].to_numpy().reshape(shape), found["cutoffs"].to_numpy().reshape(shape)
-    enough = (items >= rule.min_items) & (cutoffs >= rule.min_cutoffs) & ~np.isnan(cost)
+    seen = (items >= rule.min_items) & (cutoffs >= rule.min_cutoffs)
+    enough = seen & ~np.isnan(cost)
     within = np.logical_and.accumulate(enough & (np.nan_to_num(cost, nan=np.inf) <= rule.max_cost_share), axis=1)
     days = np.asarray(rule.delay_days, dtype=np.float64)
     longest = np.where(within, days, 0.0).max(axis=1)
     measured = enough[:, 0]
     exceeded = (enough & ~within).any(axis=1)
     reasons = np.select(
-        [~items.any(axis=1), ~measured, ~exceeded & ~within.all(axis=1), ~exceeded, longest < least_days],
+        [~items.any(axis=1), ~seen[:, 0], ~measured, ~exceeded & ~within.all(axis=1), ~exceeded, longest < least_days],
         [
             "insufficient_history:no_item_compared",
             f"insufficient_history:below_{rule.min_items}_items_or_{rule.min_cutoffs}_of_{expected_cutoffs}_cutoffs",
+            "not_priced:no_revenue_to_weigh_the_cost_by",
             "longest_measured_tolerated",
             "longest_of_grid_tolerated",
             "every_period:one_period_costs_more_than_tolerated",

@@ -210,6 +210,8 @@ def test_little_history_gives_a_reason_and_no_number() -> None:
         row = judged(few).set_index("segment").loc["AX"].iloc[0]
         assert row["decision_reason"] == "insufficient_history:below_2_items_or_2_of_3_cutoffs"
         assert row[["is_tolerated", "tolerated_delay_days", "recommended_cadence_days"]].isna().all()
+    row = judged(pairs.assign(revenue=0.0)).set_index("segment").loc["AX"].iloc[0]
+    assert row["decision_reason"] == "not_priced:no_revenue_to_weigh_the_cost_by"
     row = judged(pairs).set_index("segment").loc["CX"].iloc[0]
     assert row["decision_reason"] == "insufficient_history:no_item_compared"
 
