@@ -183,8 +183,9 @@ def _pairs(
         parts.append(
             pd.DataFrame(
                 {
-                    "item": item, "cutoff": one.cutoff, "delay_days": one.delay_days, "held": held[item],
-                    "right": right[item], "value": value,
+                    "item": item, "cutoff": one.cutoff, "delay_days": one.delay_days, "value": value,
+                    "held": pd.Categorical(held[item], categories=SEGMENTS),
+                    "right": pd.Categorical(right[item], categories=SEGMENTS),
                 }
             )
         )  # fmt: skip
@@ -202,7 +203,7 @@ def _priced(view: View, pairs: pd.DataFrame, keys: pd.DataFrame, places: pd.Data
     """
     changed = (pairs["held"] != pairs["right"]).to_numpy()
     pairs = pairs.assign(holding_excess=np.where(changed, np.nan, 0.0), margin_missed=np.where(changed, np.nan, 0.0))
-    moved = pairs.loc[changed, ["item", "held", "right"]]
+    moved = pairs.loc[changed, ["item", "held", "right"]].astype({"held": object, "right": object})
     wanted = pd.concat([moved[["item", name]].set_axis(["item", "segment"], axis=1) for name in ("held", "right")])
     wanted = wanted.drop_duplicates().sort_values(["item", "segment"], ignore_index=True)
     if wanted.empty:

@@ -144,47 +144,50 @@ def staleness(
     Raises:
         ValueError: a pair stands twice, or names a segment or delay that is not asked for.
     """
-    if pairs.duplicated(["item", "cutoff", "delay_days"]).any():
+    held, right = (pd.Categorical(pairs[name], categories=list(segments)).codes for name in ("held", "right"))
+    delay = pd.Index(rule.delay_days).get_indexer(pd.Index(pairs["delay_days"].astype("int64")))
+    if (held < 0).any() or (right < 0).any() or (delay < 0).any():
+        at = int(np.flatnonzero((held < 0) | (right < 0) | (delay < 0))[0])
+        named = pairs.iloc[at][["held", "right", "delay_days"]].tolist()
+        raise ValueError(f"pairs: {named} are no segments and delay of the scheme")
+    item, cutoff = (pd.factorize(pairs[name], sort=True)[0].astype(np.int64) for name in ("item", "cutoff"))
+    once = (item * (cutoff.max(initial=0) + 1) + cutoff) * len(rule.delay_days) + delay
+    order = np.argsort(once, kind="stable")  # sums run in one order
+    if (np.diff(once[order]) == 0).any():
         raise ValueError("pairs: an item is compared once per cut-off and delay")
-    names = [EVERY, *segments]
-    unknown = set(pairs["held"]) - set(segments) | set(pairs["delay_days"]) - set(rule.delay_days)
-    if unknown:
-        raise ValueError(f"pairs: {sorted(map(str, unknown))} are no segments or delays of the scheme")
-    pairs = pairs.astype(dict.fromkeys(_MONEY, "float64"))  # an empty frame has no types
-    changed = (pairs["held"] != pairs["right"]).to_numpy()
-    priced = (pairs["holding_excess"].notna() & pairs["margin_missed"].notna()).to_numpy()
-    counted = pairs.assign(
-        one=1, changed=changed, value=pairs["value"].clip(lower=0.0), unpriced=~priced,
-        revenue=pairs["revenue"].clip(lower=0.0) * priced,
-        value_changed=pairs["value"].clip(lower=0.0) * changed,
-        holding_excess=pairs["holding_excess"] * (changed & priced),
-        margin_missed=pairs["margin_missed"] * (changed & priced),
-    )  # fmt: skip
-    both = pd.concat([counted, counted.assign(held=EVERY)], ignore_index=True)
-    both = both.sort_values(["held", "delay_days", "item", "cutoff"], ignore_index=True)  # sums run in one order
-    grouped = both.groupby(["held", "delay_days"], sort=True)
-    measures = ["one", "changed", "value", "value_changed", "revenue", "holding_excess", "margin_missed", "unpriced"]
-    sums = grouped[measures].sum()
-    sums[["cutoffs", "items"]] = grouped[["cutoff", "item"]].nunique()
-    grid = pd.MultiIndex.from_product([names, rule.delay_days], names=["segment", "delay_days"])
-    rows = sums.reindex(grid)
-    pairs_of, items, cutoffs = (rows[name].fillna(0).to_numpy(np.int64) for name in ("one", "items", "cutoffs"))
-    share = _ratio(rows["changed"], rows["one"])
+    item, cutoff, delay = item[order], cutoff[order], delay[order]
+    cell = held[order].astype(np.int64) * len(rule.delay_days) + delay
+    changed = (held != right)[order]
+    value, revenue, excess, margin = (pairs[name].to_numpy(np.float64)[order] for name in _MONEY)
+    priced = ~np.isnan(excess) & ~np.isnan(margin)
+    cells, delays = len(segments) * len(rule.delay_days), len(rule.delay_days)
+
+    def total(weights: Floats) -> Floats:
+        """Sums per segment and delay; those of all segments before them."""
+        own = np.bincount(cell, weights=weights, minlength=cells)
+        return np.concatenate([own.reshape(-1, delays).sum(axis=0), own])
+
+    def distinct(numbers: Ints) -> Ints:
+        size = int(numbers.max(initial=0)) + 1
+        parts = ((delay, delays), (cell, cells))
+        return np.concatenate([np.bincount(np.unique(of * size + numbers) // size, minlength=n) for of, n in parts])
+
+    pairs_of, unpriced = (total(flags.astype(np.float64)).astype(np.int64) for flags in (delay >= 0, ~priced))
+    items, cutoffs = distinct(item), distinct(cutoff)
+    share = _ratio(total(changed.astype(np.float64)), pairs_of)
     low, high = wilson(share, items, confidence=rule.confidence)
-    unpriced = rows["unpriced"].fillna(0).to_numpy(np.int64)
-    is_priced = pairs_of > unpriced
-    holding, missed = (
-        np.divide(rows[name].to_numpy(), cutoffs, out=np.full(len(rows), np.nan), where=is_priced)
-        for name in ("holding_excess", "margin_missed")
-    )
-    cost = _ratio(rows["holding_excess"] + rows["margin_missed"], rows["revenue"])
+    worth = np.clip(np.nan_to_num(value), 0.0, None)
+    costs = [total(np.where(changed & priced, of, 0.0)) for of in (excess, margin)]
+    scale = total(np.where(priced, np.clip(np.nan_to_num(revenue), 0.0, None), 0.0))
+    holding, missed = (np.where(pairs_of > unpriced, _ratio(cost, cutoffs), np.nan) for cost in costs)
+    names = np.repeat(np.array([EVERY, *segments], dtype=object), delays)
     found = pd.DataFrame(
         {
-            "segment": grid.get_level_values(0), "delay_days": grid.get_level_values(1).to_numpy(np.int64),
+            "segment": names, "delay_days": np.tile(np.array(rule.delay_days, np.int64), len(segments) + 1),
             "cutoffs": cutoffs, "items": items, "pairs": pairs_of, "changed_share": share, "changed_low": low,
-            "changed_high": high, "changed_value_share": _ratio(rows["value_changed"], rows["value"]),
+            "changed_high": high, "changed_value_share": _ratio(total(worth * changed), total(worth)),
             "holding_excess_year": holding, "margin_missed_year": missed,
-            "unpriced_pairs": unpriced, "cost_share": cost,
+            "unpriced_pairs": unpriced, "cost_share": _ratio(costs[0] + costs[1], scale),
             "max_cost_share": rule.max_cost_share,
         }
     )  # fmt: skip
@@ -211,9 +214,8 @@ def wilson(share: Floats, count: Ints, *, confidence: float) -> tuple[Floats, Fl
     return np.where(count > 0, low, np.nan), np.where(count > 0, high, np.nan)
 
 
-def _ratio(part: "pd.Series[Any]", whole: "pd.Series[Any]") -> Floats:
-    above, below = part.to_numpy(np.float64), whole.to_numpy(np.float64)
-    found: Floats = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
+    found: Floats = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
     return found
 
 
@@ -235,7 +237,7 @@ def _recommended(found: pd.DataFrame, rule: Cadence, least_days: int, expected_c
         [
             "insufficient_history:no_item_compared",
             f"insufficient_history:below_{rule.min_items}_items_or_{rule.min_cutoffs}_of_{expected_cutoffs}_cutoffs",
-            "not_priced:no_revenue_to_weigh_the_cost_by",
+            "not_priced:no_revenue_or_no_policy",
             "longest_measured_tolerated",
             "longest_of_grid_tolerated",
             "every_period:one_period_costs_more_than_tolerated",

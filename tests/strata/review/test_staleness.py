@@ -211,7 +211,7 @@ def test_little_history_gives_a_reason_and_no_number() -> None:
         assert row["decision_reason"] == "insufficient_history:below_2_items_or_2_of_3_cutoffs"
         assert row[["is_tolerated", "tolerated_delay_days", "recommended_cadence_days"]].isna().all()
     row = judged(pairs.assign(revenue=0.0)).set_index("segment").loc["AX"].iloc[0]
-    assert row["decision_reason"] == "not_priced:no_revenue_to_weigh_the_cost_by"
+    assert row["decision_reason"] == "not_priced:no_revenue_or_no_policy"
     row = judged(pairs).set_index("segment").loc["CX"].iloc[0]
     assert row["decision_reason"] == "insufficient_history:no_item_compared"
 
@@ -220,5 +220,5 @@ def test_pairs_that_stand_twice_or_are_not_of_the_scheme_are_refused() -> None:
     pairs = grown(0.0, 0.5, 2.0)
     with pytest.raises(ValueError, match="once per cut-off"):
         judged(pd.concat([pairs, pairs]))
-    with pytest.raises(ValueError, match=r"\['ZZ'\] are no segments"):
+    with pytest.raises(ValueError, match="'ZZ'.*are no segments"):
         judged(pairs.assign(held="ZZ"))
