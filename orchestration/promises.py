@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from orchestration.landing import contracts
+from orchestration.resources import contracts
 from strata.conformed.build import Snapshot
 from strata.durable import write_parquet
 from strata.governance.store import GovernanceStore
