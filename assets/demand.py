@@ -38,9 +38,11 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in SNAPSHOT],
         partitions_def=grid.region_cycle,
     )
-    def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[pa.Table, pa.Table]:
+    def demand_history(context: dg.AssetExecutionContext, workspace: Workspace) -> tuple[Path, pa.Table]:
         """Sum the sales lines known at the cut-off by period, and prove that none was lost."""
-        return history.demand_history(workspace.view(Partition.from_key(context.partition_key), context.run.run_id))
+        partition, run_id = Partition.from_key(context.partition_key), context.run.run_id
+        path = workspace.lake_file("demand_history", partition, run_id)
+        return path, history.demand_history(workspace.view(partition, run_id), path)
 
     @dg.asset(
         ins={"demand_history": dg.AssetIn(partition_mapping=grid.same)},

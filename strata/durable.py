@@ -1,7 +1,7 @@
 """Files that survive a crash whole: write beside, fsync, rename, fsync the folder."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,6 +38,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Parquet with page checksums, whole or absent (a flipped bit is then an error, not a wrong number)."""
     write_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd", write_page_checksum=True))
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """`write_parquet` of rows that come in batches, each one row group: no more than one is held."""
+
+    def write(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+
+    write_file(path, write)
 
 
 def read_parquet(path: Path) -> pa.Table:

@@ -4,14 +4,16 @@ Belongs here: declarations and the check of a frame against them. Does not: how 
 `docs/tables.md` is generated from this module.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from strata.identity import content_hash
+from strata.identity import content_hash, content_hash_file, is_sorted
 
 Kind = Literal["text", "int", "float", "bool", "date", "timestamp", "decimal"]
 ARROW: dict[Kind, pa.DataType] = {
@@ -86,6 +88,40 @@ class Table:
                 not finite, or a key stands twice.
         """
         rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
+        table = self._typed(rows)
+        self._check_keys(table)
+        return table.sort_by([(key, "ascending") for key in self.keys])
+
+    def conform_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """`conform` of rows that come in the order of their key, batch by batch: none is held longer than its turn.
+
+        Raises:
+            TableError: as `conform`, or a key does not come after the one before it.
+        """
+        last: list[pa.RecordBatch] = []
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            rows = self._typed(pa.Table.from_batches([batch])).combine_chunks().to_batches()[0]
+            if not is_sorted([*last, rows], self.keys, strictly=True):
+                raise TableError(f"table {self.name}: rows do not ascend by key {self.keys}; sort them, each key once")
+            last = [rows.slice(rows.num_rows - 1)]
+            yield rows
+
+    def content_hash(self, table: pa.Table) -> str:
+        """Content hash of conformed rows, `release_id` left out."""
+        return content_hash(table, self.keys, NOT_CONTENT)
+
+    def content_hash_file(self, path: Path) -> str:
+        """`content_hash` of conformed rows in a Parquet file, without holding them."""
+        return content_hash_file(path, self.keys, NOT_CONTENT)
+
+    def empty(self) -> pa.Table:
+        """No rows, right columns."""
+        return self.schema.empty_table()
+
+    def _typed(self, rows: pa.Table) -> pa.Table:
+        """The declared columns in order and of their types."""
         missing = [name for name in self.names if name not in rows.column_names]
         extra = [name for name in rows.column_names if name not in self.names]
         if missing or extra:
@@ -93,17 +129,7 @@ class Table:
                 f"table {self.name}: missing columns {missing}, extra columns {extra}; see strata/tables.py"
             )
         arrays = [self._cast(rows.column(column.name), column) for column in self.columns]
-        table = pa.Table.from_arrays(arrays, schema=self.schema)
-        self._check_keys(table)
-        return table.sort_by([(key, "ascending") for key in self.keys])
-
-    def content_hash(self, table: pa.Table) -> str:
-        """Content hash of conformed rows, `release_id` left out."""
-        return content_hash(table, self.keys, NOT_CONTENT)
-
-    def empty(self) -> pa.Table:
-        """No rows, right columns."""
-        return self.schema.empty_table()
+        return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _cast(self, values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         where = f"table {self.name}, column {column.name}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from strata import tables as published
 from strata.conformed.dbt_pass import (
@@ -29,7 +30,7 @@ from strata.derivation import Derivation, Step, copied
 from strata.durable import promote, read_parquet, write_bytes, write_parquet
 from strata.failpoint import failpoint
 from strata.home import Home
-from strata.identity import content_hash, sha256_json
+from strata.identity import content_hash_file, sha256_json
 
 FEEDS = (
     "crm__accounts",
@@ -365,9 +366,8 @@ def _content(outputs: Path, name: str) -> TableContent:
     file = outputs / name / f"{name}.parquet"
     if not file.is_file():
         raise ConformError(f"table {name}: dbt wrote no {file}; select every conformed table in the pass")
-    table = read_parquet(file)
     try:
-        return TableContent(table.num_rows, content_hash(table, SNAPSHOT_KEYS[name]))
+        return TableContent(pq.read_metadata(file).num_rows, content_hash_file(file, SNAPSHOT_KEYS[name]))
     except ValueError as error:
         raise ConformError(f"table {name}: {error}") from error
 

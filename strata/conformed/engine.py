@@ -55,11 +55,16 @@ def engine(tables: Mapping[str, Path | pa.Table], **parameters: Any) -> Iterator
             if isinstance(source, pa.Table):
                 connection.register(name, source)
             else:
-                path = str(source).replace("'", "''")
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+                add_view(connection, name, source)
         for name, value in parameters.items():
             connection.execute(f"SET VARIABLE {name} = $1", [value])
         yield connection
+
+
+def add_view(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    """Show a Parquet file under a name of ours."""
+    source = str(path).replace("'", "''")
+    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{source}')")
 
 
 def query(name: str) -> str:

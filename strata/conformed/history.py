@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from strata.calendar import Calendar, first_open_period
 from strata.conformed.build import Snapshot
-from strata.conformed.engine import QUERIES, engine, query
+from strata.conformed.engine import QUERIES, add_view, engine, query
 from strata.conformed.units import set_aside_jumps
 from strata.derivation import Derivation, Query, Step, copied
+from strata.durable import write_batches
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.tables import CONTROL_TOTAL, DEMAND_HISTORY, RECONCILIATION
@@ -29,6 +30,9 @@ STEPS: tuple[Step, ...] = (
     *(Query(name, QUERIES / "conversion.sql") for name in ("unit_factor", "currency_rate")),
     *(Query(name, QUERIES / f"{name}.sql") for name in ("sales_as_known", "demand_history", "reconciliation")),
 )
+
+# Rows of history that are held at once: 250,000 of 18 columns are some 50 MB.
+BATCH_ROWS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,19 @@ class View:
         }
 
 
-def demand_history(view: View) -> tuple[pa.Table, pa.Table]:
-    """Demand history of a partition and its reconciliation, both as declared in tables.py."""
+def demand_history(view: View, path: Path) -> pa.Table:
+    """Write the demand history of a partition as declared in tables.py, `BATCH_ROWS` at a time; its reconciliation.
+
+    Args:
+        view: what is known of the partition.
+        path: Parquet file that is written, whole or not at all.
+    """
     with engine(view.tables(), **view.variables()) as connection:
         _sales(connection, view)
-        history = DEMAND_HISTORY.conform(connection.execute(query("demand_history")).to_arrow_table())
-        connection.register("demand_history", history)
-        reconciliation = RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
-    return history, reconciliation
+        found = connection.execute(query("demand_history")).to_arrow_reader(BATCH_ROWS)
+        write_batches(path, DEMAND_HISTORY.schema, DEMAND_HISTORY.conform_batches(found))
+        add_view(connection, "demand_history", path)
+        return RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
 
 
 def _sales(connection: duckdb.DuckDBPyConnection, view: View) -> None:

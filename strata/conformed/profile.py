@@ -22,7 +22,7 @@ from strata.calendar import (
     period_start,
 )
 from strata.conformed.engine import engine
-from strata.conformed.history import View
+from strata.conformed.history import BATCH_ROWS, View
 from strata.conformed.ladder import heirs, on_ladder, unreported
 from strata.demand.fallback import OWN
 from strata.demand.lifecycle import ended
@@ -33,40 +33,33 @@ from strata.tables import DEMAND_PROFILE
 REGION_LEVEL = "*"
 
 _SERIES = """
-with period as (
+with sold as (
     select
         sku_id,
         {location} as location_id,
-        period_start,
-        sum(demand_units) as units,
-        sum(revenue) as revenue,
-        case when count(*) = count(margin) then sum(margin) end as margin,
-        cast(sum(order_lines) as bigint) as order_lines,
-        {censored} as is_censored
+        min(period_start) filter (where order_lines > 0) as first_sale,
+        max(period_start) filter (where order_lines > 0) as last_sale,
+        sum(revenue) filter (where period_start >= $begin) as revenue,
+        sum(margin) filter (where period_start >= $begin) as margin,
+        count(*) filter (where period_start >= $begin and margin is null) as unknown_margins,
+        sum(demand_units) filter (where period_start >= $begin) as demand_units,
+        sum(order_lines) filter (where period_start >= $begin) as order_lines
     from demand_history
     where bucket = $bucket and not is_partial
     group by all
+    having first_sale is not null
 ),
 
 -- An item that is to replace another has no history of its own, and is planned all the same.
-heir_period as (
-    select distinct sku_id, {location} as location_id, $begin as period_start from heir
-)
+series as (
+    select * from sold
+    union all by name
+    select distinct sku_id, {location} as location_id, 0 as unknown_margins
+    from heir
+    where (sku_id, location_id) not in (select (sku_id, location_id) from sold)
+),
 
-select
-    p.*,
-    cast(dense_rank() over (order by p.sku_id, p.location_id) - 1 as integer) as series
-from (
-    select * from period
-    where (sku_id, location_id) in (select (sku_id, location_id) from period where order_lines > 0)
-    union all
-    select sku_id, location_id, period_start, 0, 0, 0, 0, false from heir_period
-    where (sku_id, location_id) not in (select (sku_id, location_id) from period where order_lines > 0)
-) as p
-order by series, p.period_start
-"""
-_KEYS = """
-with first as (
+first as (
     select sku_id, cast(min(known_from) as date) as first_known from int_item_version group by sku_id
 ),
 
@@ -76,35 +69,54 @@ item as (
     inner join first as f on i.sku_id = f.sku_id
     where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
 )
+
 select
-    s.series,
-    any_value(s.sku_id) as sku_id,
-    any_value(s.location_id) as location_id,
-    coalesce(
-        any_value(i.launch_date),
-        min(s.period_start) filter (where s.order_lines > 0),
-        any_value(i.first_known)
-    ) as launch,
-    min(s.period_start) filter (where s.order_lines > 0) as first_sale,
-    max(s.period_start) filter (where s.order_lines > 0) as last_sale,
-    any_value(i.end_date) as end_date,
-    any_value(i.status) as status,
-    any_value(coalesce(i.family, i.category)) as family,
-    any_value(coalesce(i.list_price, i.standard_cost))::double as price,
-    any_value(i.currency) as currency,
-    any_value(i.predecessor_sku_id) as predecessor_sku_id,
-    coalesce(sum(s.revenue) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as revenue,
-    case
-        when count(*) filter (where s.period_start >= $begin and s.margin is null) = 0
-            then coalesce(sum(s.margin) filter (where s.period_start >= $begin), 0)
-    end::decimal(18, 4) as margin,
-    coalesce(sum(s.units) filter (where s.period_start >= $begin), 0)::decimal(18, 4) as demand_units,
-    coalesce(sum(s.order_lines) filter (where s.period_start >= $begin), 0)::bigint as order_lines
-from series_period as s
+    cast(row_number() over (order by s.sku_id, s.location_id) - 1 as integer) as series,
+    s.sku_id,
+    s.location_id,
+    coalesce(i.launch_date, s.first_sale, i.first_known) as launch,
+    s.first_sale,
+    s.last_sale,
+    i.end_date,
+    i.status,
+    coalesce(i.family, i.category) as family,
+    coalesce(i.list_price, i.standard_cost)::double as price,
+    i.currency,
+    i.predecessor_sku_id,
+    coalesce(s.revenue, 0)::decimal(18, 4) as revenue,
+    case when s.unknown_margins = 0 then coalesce(s.margin, 0) end::decimal(18, 4) as margin,
+    coalesce(s.demand_units, 0)::decimal(18, 4) as demand_units,
+    coalesce(s.order_lines, 0)::bigint as order_lines
+from series as s
 left join item as i on s.sku_id = i.sku_id
-group by s.series
-order by s.series
+order by series
 """
+_PERIODS = """
+select
+    k.series,
+    h.period_start,
+    {units} as units,
+    {censored} as is_censored
+from demand_history as h
+inner join series_key as k on h.sku_id = k.sku_id and {same_place}
+where h.bucket = $bucket and not h.is_partial and h.period_start >= $begin
+{grouped}
+"""
+_AT_LOCATION = {
+    "location": "location_id",
+    "same_place": "h.location_id = k.location_id",
+    "units": "h.demand_units",
+    "censored": "h.is_censored",
+    "grouped": "",
+}
+# A region's period is censored where every location that sells the item was out of stock.
+_AT_REGION = {
+    "location": f"'{REGION_LEVEL}'",
+    "same_place": "true",
+    "units": "sum(h.demand_units)",
+    "censored": "bool_and(h.is_censored)",
+    "grouped": "group by all",
+}
 _FACTS = (
     "sku_id", "location_id", "launch", "first_sale", "last_sale", "revenue", "margin", "demand_units", "order_lines",
 )  # fmt: skip
@@ -122,8 +134,8 @@ _CENSORED = ("series_period.is_censored",)
 _SILENT = ("series_key.last_sale", "series_key.location_id")
 _AT = ("series_period.period_start", *_WINDOW)
 STEPS: tuple[Step, ...] = (
-    Query("series_period", _SERIES.format(location="location_id", censored="bool_or(is_censored)")),
-    Query("series_key", _KEYS),
+    Query("series_key", _SERIES.format(**_AT_LOCATION)),
+    Query("series_period", _PERIODS.format(**_AT_LOCATION)),
     Derivation(
         "panel",
         {
@@ -187,33 +199,29 @@ def panel(
         length: periods looked back.
         value_length: periods that revenue, margin, units and lines are summed over; None is `length`.
     """
-    at_region = level == "region"
     zone = view.calendar.zone(view.partition.region)
-    # A region's period is censored where every location that sells the item was out of stock.
-    sql = _SERIES.format(
-        location=f"'{REGION_LEVEL}'" if at_region else "location_id",
-        censored="bool_and(is_censored)" if at_region else "bool_or(is_censored)",
-    )
+    words = _AT_REGION if level == "region" else _AT_LOCATION
     stop = first_open_period(view.cutoff, zone, bucket)
-    with engine({"demand_history": history, "heir": heirs(view, history)}) as connection:
+    tables = {**view.tables(), "demand_history": history, "heir": heirs(view, history)}
+    with engine(tables, **view.variables()) as connection:
         first = connection.execute(
             "select min(period_start) from demand_history where bucket = $1 and order_lines > 0", [bucket]
         ).fetchone()
         begin = max(next_period(stop, bucket, -length), first[0] if first and first[0] else stop)
-        rows = connection.execute(sql, {"bucket": bucket, "begin": begin}).to_arrow_table()
-    periods = closed_periods(begin, view.cutoff, zone, bucket)
-    series = rows["series"].to_numpy()
-    count = int(series.max()) + 1 if len(series) else 0
-    starts = rows["period_start"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    period_at = np.searchsorted(np.array(periods.starts, dtype="datetime64[D]"), starts)
-    inside = starts >= np.datetime64(begin)
-    units = np.zeros((count, len(periods)))
-    censored = np.zeros((count, len(periods)), dtype=bool)
-    amounts = rows["units"].cast(pa.float64()).to_numpy(zero_copy_only=False)
-    units[series[inside], period_at[inside]] = amounts[inside]
-    censored[series[inside], period_at[inside]] = rows["is_censored"].to_numpy(zero_copy_only=False)[inside]
-    value_begin = begin if value_length is None else max(begin, next_period(stop, bucket, -value_length))
-    keys = _keys(view, rows, begin=value_begin)
+        value_begin = begin if value_length is None else max(begin, next_period(stop, bucket, -value_length))
+        series = connection.execute(_SERIES.format(**words), {"bucket": bucket, "begin": value_begin}).to_arrow_table()
+        connection.register("series_key", series)
+        periods = closed_periods(begin, view.cutoff, zone, bucket)
+        units = np.zeros((series.num_rows, len(periods)))
+        censored = np.zeros((series.num_rows, len(periods)), dtype=bool)
+        sql = _PERIODS.format(**words)
+        starts = np.array(periods.starts, dtype="datetime64[D]")
+        for rows in connection.execute(sql, {"bucket": bucket, "begin": begin}).to_arrow_reader(BATCH_ROWS):
+            days = rows["period_start"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
+            cell = rows["series"].to_numpy(), np.searchsorted(starts, days)
+            units[cell] = rows["units"].cast(pa.float64()).to_numpy(zero_copy_only=False)
+            censored[cell] = rows["is_censored"].to_numpy(zero_copy_only=False)
+    keys: pd.DataFrame = series.to_pandas(date_as_object=True)
     launch_index = _periods_between(begin, keys["launch"], bucket)
     silent = unreported(
         keys["location_id"].to_numpy(dtype=object),
@@ -232,13 +240,6 @@ def _periods_between(begin: date, days: pd.Series, bucket: Bucket) -> np.ndarray
         return ((stamps.dt.year - begin.year) * 12 + stamps.dt.month - begin.month).to_numpy(np.int64)
     between = (stamps - pd.Timestamp(begin)).dt.days.to_numpy(np.int64)
     return between // 7 if bucket == "week" else between
-
-
-def _keys(view: View, rows: pa.Table, *, begin: date) -> pd.DataFrame:
-    with engine({"series_period": rows, **view.tables()}, **view.variables()) as connection:
-        keys = connection.execute(_KEYS, {"begin": begin}).to_arrow_table()
-    frame: pd.DataFrame = keys.to_pandas(date_as_object=True)
-    return frame
 
 
 def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | None) -> pa.Table:

@@ -14,7 +14,6 @@ import pytest
 from expectations.feeds import measure
 from orchestration import landing
 from orchestration.resources import contracts
-from strata.conformed.history import demand_history
 from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.intake.batches import accepted_batches
@@ -22,6 +21,7 @@ from strata.intake.chain import released
 from strata.intake.land import LandedExtract
 from strata.intake.standing import stand
 from tests.dbt.rendered import merged
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place
 from tests.strata.intake.drops import ORDERS, drop, tree
 from tests.strata.intake.test_debezium import LINE, event

@@ -16,12 +16,13 @@ from expectations.reconciliation import SIGNS
 from orchestration import landing
 from strata.conformed import decide, profile, supply
 from strata.conformed.build import Snapshot
-from strata.conformed.history import View, demand_history
+from strata.conformed.history import View
 from strata.durable import write_parquet
 from strata.home import Home
 from strata.partition import Partition
 from strata.tables import TABLES
 from tests.orchestration import generated
+from tests.strata.conformed.past import demand_history
 
 PARTITIONS = [Partition(region, cycle) for cycle in generated.CYCLES for region in generated.REGIONS]
 

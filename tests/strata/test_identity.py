@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strata.identity import canonical_json, content_hash, sha256_file, sha256_json
+from strata.identity import canonical_json, content_hash, content_hash_file, is_sorted, sha256_file, sha256_json
 
 SCHEMA = pa.schema(
     [
@@ -158,3 +158,26 @@ def test_canonical_json_is_one_text_for_equal_values() -> None:
 def test_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_file(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.capability("9.6", part="a table's content hash is taken from its file, column by column and not held")
+@given(ROWS, st.integers(1, 5), st.booleans())
+def test_a_file_has_the_hash_of_its_rows(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]], size: int, is_reversed: bool
+) -> None:
+    held = table(rows[::-1] if is_reversed else rows)
+    path = tmp_path_factory.getbasetemp() / "hashed.parquet"
+    pq.write_table(held, path, row_group_size=size)
+    assert content_hash_file(path, ["key"]) == content_hash(held, ["key"])
+    assert content_hash_file(path, ["key"], {"amount"}) == content_hash(held, ["key"], {"amount"})
+
+
+def test_order_is_seen_across_batches() -> None:
+    def batches(*values: tuple[str, int]) -> list[pa.RecordBatch]:
+        return [pa.record_batch({"a": [a], "b": [b]}) for a, b in values]
+
+    assert is_sorted(batches(("x", 1), ("x", 2), ("y", 1)), ["a", "b"], strictly=True)
+    assert not is_sorted(batches(("x", 2), ("x", 1)), ["a", "b"])
+    assert not is_sorted(batches(("y", 1), ("x", 2)), ["a", "b"])
+    assert is_sorted(batches(("x", 1), ("x", 1)), ["a", "b"])
+    assert not is_sorted(batches(("x", 1), ("x", 1)), ["a", "b"], strictly=True)

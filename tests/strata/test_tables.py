@@ -113,3 +113,34 @@ def test_release_id_is_not_content() -> None:
     table = SEGMENT_MIGRATION.conform(rows())
     stamped = table.append_column("release_id", pa.array(["r1"]))
     assert SEGMENT_MIGRATION.content_hash(stamped) == SEGMENT_MIGRATION.content_hash(table)
+
+
+SEGMENTS = st.lists(st.sampled_from("ABCDE"), unique=True, min_size=1).map(sorted)
+
+
+def batches_of(table: pa.Table, size: int) -> list[pa.RecordBatch]:
+    return [table.slice(start, size).combine_chunks().to_batches()[0] for start in range(0, table.num_rows, size)]
+
+
+@pytest.mark.capability("9.6", part="a table is checked batch by batch to the rows that it has when checked whole")
+@given(SEGMENTS, st.integers(1, 3))
+def test_batches_become_the_same_table(segments: list[str], size: int) -> None:
+    frame = rows(*({"from_segment": segment} for segment in segments))
+    given_rows = pa.Table.from_pandas(frame[sorted(frame.columns)], preserve_index=False)
+    found = list(SEGMENT_MIGRATION.conform_batches(iter(batches_of(given_rows, size))))
+    assert pa.Table.from_batches(found).equals(SEGMENT_MIGRATION.conform(frame))
+    assert [batch.num_rows for batch in found] == [batch.num_rows for batch in batches_of(given_rows, size)]
+
+
+@pytest.mark.parametrize("segments", ["BA", "ABA", "AA", "ABB"])
+def test_batches_out_of_order_or_of_one_key_are_refused(segments: str) -> None:
+    table = pa.Table.from_pandas(rows(*({"from_segment": one} for one in segments)), preserve_index=False)
+    for size in (1, 2):
+        with pytest.raises(TableError, match="rows do not ascend by key"):
+            list(SEGMENT_MIGRATION.conform_batches(batches_of(table, size)))
+
+
+def test_batches_are_of_the_declared_types() -> None:
+    table = pa.Table.from_pandas(rows().assign(items="two"), preserve_index=False)
+    with pytest.raises(TableError, match="column items"):
+        list(SEGMENT_MIGRATION.conform_batches(table.to_batches()))

@@ -160,3 +160,5 @@ left join censored
 left join misbooked
     on p.sku_id = misbooked.sku_id and p.location_id = misbooked.location_id
     and p.bucket = misbooked.bucket and p.period_start = misbooked.period_start
+-- the order of the table's key, in which it is written
+order by p.sku_id, p.location_id, p.bucket, p.period_start

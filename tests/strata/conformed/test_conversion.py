@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from expectations.reconciliation import SIGNS
 from strata.conformed.engine import engine, query
-from strata.conformed.history import View, demand_history
+from strata.conformed.history import View
 from strata.conformed.supply import item_values
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place, at
 
 DAY = "2026-03-10T10:00:00Z"

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from strata.conformed.crosswalk import hierarchy_conflict
-from strata.conformed.history import View, control_total, demand_history
+from strata.conformed.history import View, control_total
 from strata.durable import write_parquet
 from strata.review.conflict import conflict_lines, jump_lines
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place
 
 GTIN = "4012345000016"

@@ -6,10 +6,14 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from expectations.reconciliation import SIGNS
-from strata.conformed.history import View, demand_history, intake_summary
+from strata.conformed import history, profile
+from strata.conformed.history import View, intake_summary
+from strata.tables import DEMAND_HISTORY
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place, at
 
 
@@ -284,3 +288,27 @@ def test_a_first_load_that_came_later_counts_as_having_arrived_row_by_row(
     found = intake_summary(replace(view, snapshot=replace(view.snapshot, batches=(batch,))))
     (value,) = found["days_since_last_extract_erp_items"]
     assert (None if isnan(value) else value) == age
+
+
+@pytest.mark.capability("9.6", part="history is written and read in batches, so a partition's size is no bound")
+def test_history_and_profile_do_not_depend_on_the_size_of_batches(
+    here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sku in ("S1", "S2", "S3"):
+        here.item(sku)
+    for number, sku in enumerate(["S1", "S2", "S1", "S3", "S2", "S1"]):
+        here.sale(f"2026-0{1 + number % 3}-1{number}T10:00:00Z", quantity=Decimal(1 + number), sku_id=sku)
+    view, found = here.view("2026-04"), {}
+    for size in (history.BATCH_ROWS, 2):
+        for module in (history, profile):
+            monkeypatch.setattr(module, "BATCH_ROWS", size)
+        path = tmp_path / f"{size}.parquet"
+        history.demand_history(view, path)
+        groups = pq.read_metadata(path)
+        assert max(groups.row_group(group).num_rows for group in range(groups.num_row_groups)) <= size
+        assert groups.num_rows > 2
+        found[size] = DEMAND_HISTORY.content_hash_file(path), profile.demand_profile(view, path, None)
+    whole, parts = found.values()
+    assert whole[0] == parts[0]
+    assert whole[1].num_rows > 3
+    assert whole[1].equals(parts[1])

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.conformed import decide
-from strata.conformed.history import View, demand_history
+from strata.conformed.history import View
 from strata.conformed.ladder import unreported
 from strata.conformed.profile import demand_profile
 from strata.durable import write_parquet
 from strata.tables import SEGMENT_ASSIGNMENT
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place
 
 CYCLE = "2026-07"

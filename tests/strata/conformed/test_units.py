@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from expectations.reconciliation import SIGNS
-from strata.conformed.history import View, demand_history, intake_summary
+from strata.conformed.history import View, intake_summary
+from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place
 
 

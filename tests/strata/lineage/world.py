@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import Calendar
-from strata.conformed import decide, history, profile
+from strata.conformed import decide, profile
 from strata.conformed.build import SNAPSHOT_KEYS, Snapshot, TableContent
 from strata.conformed.dbt_pass import parse_project
 from strata.conformed.history import View
@@ -23,6 +23,7 @@ from strata.lineage.flow import models
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.strict_yaml import load_yaml
+from tests.strata.conformed.past import demand_history
 
 CYCLE, BEGIN = "2026-04", date(2023, 1, 2)
 ITEMS = [f"I{number:02d}" for number in range(12)]
@@ -189,7 +190,7 @@ class World:
             write_parquet(folder / name / f"{name}.parquet", pa.Table.from_pylist(tables[name], schema=schema))
         view = self._view(folder)
         held = pa.Table.from_pandas(previous, preserve_index=False)
-        past, reconciliation = history.demand_history(view)
+        past, reconciliation = demand_history(view)
         shape = profile.demand_profile(view, past, held)
         assignment = decide.segment_assignment(view, self._file(folder, "profile", shape), held, override)
         moved = decide.segment_migration(

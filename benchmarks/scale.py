@@ -1,0 +1,218 @@
+"""A demand panel through the real path: import, landing, conforming, history, profile, classes; stage by stage.
+
+Run `python benchmarks/scale.py [--quick] [--item-locations N]` from the project root. Prints seconds and peak memory
+per stage and, last, one JSON line whose `ratio` is (profile + classes) seconds / baseline seconds: profiles hold trend,
+season and de-seasonalised CV, so the budget is 5. `basics_ratio` is that of periods, raw CV, interval, sizes and both
+classes alone, whose budget is 1.5. A region with its 100,000 item-locations is a partition, one after the other.
+
+Baseline "group-by": one DuckDB aggregation of the same panel file to a row per item-location (counts, sums, squares,
+dates), same threads, warm cache, median of five; of three above 200,000 item-locations. Peak memory is that of this
+process up to the stage's end; dbt runs in a process of its own, whose peak is stated beside it.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from orchestration import landing
+from strata.classify.value import value_classes
+from strata.classify.variability import variability_classes
+from strata.conformed import decide, history, profile
+from strata.conformed.engine import memory_limit, threads
+from strata.conformed.history import View
+from strata.demand.intermittency import demand_class, interval_and_size
+from strata.durable import write_parquet
+from strata.home import Home
+from strata.panel.importing import import_panel
+from strata.panel.mapping import as_map
+from strata.partition import Partition
+from strata.scheme.load import SchemeRegister
+
+WEEKS = 104
+ITEMS_PER_LOCATION = 5_000
+LOCATIONS_PER_REGION = 20
+CHUNK = 20_000
+FIRST = date(2023, 12, 4)  # the 104 weeks end with a month, so that a cycle sees all of them
+BASELINE = """
+select sku_id, location_id, count(*), sum(q), sum(q * q), count(*) filter (q > 0), min(date), max(date), sum(q * price)
+from (select sku_id, location_id, date, cast(quantity as double) as q, unit_price as price from '{panel}') group by 1, 2
+"""
+
+
+def write_panel(path: Path, item_locations: int) -> None:
+    """A complete grid of weekly demand, two thirds of it zero, an item at one price; written block by block."""
+    rng = np.random.default_rng(1)
+    price = np.round(rng.lognormal(1.5, 0.8, ITEMS_PER_LOCATION) + 0.01, 2)
+    days = pa.array([FIRST + timedelta(weeks=week) for week in range(WEEKS)], pa.date32())
+    writer = None
+    for start in range(0, item_locations, CHUNK):
+        pairs = np.arange(start, min(start + CHUNK, item_locations))
+        mean = rng.lognormal(-0.7, 1.3, (len(pairs), 1))
+        shape = rng.choice([0.3, 1.0, 8.0], (len(pairs), 1))
+        units = rng.poisson(rng.gamma(shape, mean / shape, (len(pairs), WEEKS))).astype(np.int64)
+        location = pairs // ITEMS_PER_LOCATION
+        rows = len(pairs) * WEEKS
+
+        def text(prefix: str, numbers: np.ndarray) -> pa.Array:
+            known, codes = np.unique(numbers, return_inverse=True)
+            names = pa.array([f"{prefix}{number:05d}" for number in known])
+            return pa.DictionaryArray.from_arrays(np.repeat(codes, WEEKS).astype(np.int32), names).dictionary_decode()
+
+        table = pa.table(
+            {
+                "sku_id": text("I", pairs % ITEMS_PER_LOCATION),
+                "location_id": text("L", location),
+                "region": text("R", location // LOCATIONS_PER_REGION),
+                "date": pa.DictionaryArray.from_arrays(
+                    np.tile(np.arange(WEEKS, dtype=np.int32), len(pairs)), days
+                ).dictionary_decode(),
+                "quantity": pa.array(units.ravel()),
+                "unit_price": pa.array(np.repeat(price[pairs % ITEMS_PER_LOCATION], WEEKS)),
+            }
+        )
+        assert table.num_rows == rows
+        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def baseline(path: Path, times: int) -> float:
+    """Median seconds of some aggregations after a first one that is not counted."""
+    took = []
+    with duckdb.connect(config={"threads": threads(), "memory_limit": memory_limit()}) as connection:
+        for _ in range(times + 1):
+            began = time.perf_counter()
+            connection.execute(BASELINE.format(panel=path)).to_arrow_table()
+            took.append(time.perf_counter() - began)
+    return statistics.median(took[1:])
+
+
+def basics(view: View, past: Path) -> tuple[Any, ...]:
+    """Periods, mean, raw CV, interval and sizes of a region's item-locations, and classes by them; no rungs."""
+    scheme = view.scheme
+    data = profile.panel(view, past, level="location", bucket="week", length=WEEKS)
+    seen = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cv = data.units.std(axis=1, ddof=1, where=seen) / data.units.mean(axis=1, where=seen)
+    rhythm = interval_and_size(data.units, seen)
+    names = (data.keys["sku_id"] + data.keys["location_id"]).to_numpy(dtype=object)
+    value = value_classes(data.keys["revenue"].astype(float).to_numpy(), names, cuts=dict(scheme.value.cuts))
+    varied = variability_classes(cv, seen.sum(axis=1), variability=scheme.variability)
+    return demand_class(rhythm, pattern=scheme.demand_pattern), value, varied
+
+
+class Clock:
+    """Seconds and peak memory of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.peak: dict[str, float] = {}
+
+    def run(self, stage: str, work: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        result = work()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+        self.peak[stage] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="20,000 item-locations instead of 1,000,000")
+    parser.add_argument("--item-locations", type=int, help="another number of them")
+    options = parser.parse_args()
+    size = options.item_locations or (20_000 if options.quick else 1_000_000)
+    with tempfile.TemporaryDirectory(prefix="strata-scale-", dir=Path.cwd()) as name:
+        measure(Path(name), size)
+
+
+def measure(root: Path, size: int) -> None:
+    clock, panel, home = Clock(), root / "panel.parquet", Home(root / "home")
+    write_panel(panel, size)
+    grid = pq.read_metadata(panel).num_rows
+    reference = baseline(panel, 5 if size <= 200_000 else 3)
+    columns = ("sku_id", "location_id", "region", "date", "quantity", "unit_price")
+    told = {
+        "name": "scale", "columns": {name: name for name in columns}, "currency": "USD", "grain": "week",
+        "time_zone": "UTC", "unit": "EA", "cycles": 1, "class_level": "location",
+    }  # fmt: skip
+    report = clock.run(
+        "import", lambda: import_panel(home, panel, as_map(told, "map"), now=datetime(2027, 1, 1, tzinfo=UTC))
+    )
+    landed = clock.run("land", lambda: landing.land(home))
+    assert not landed.with_outcome("refused")
+    snapshot = clock.run("conform", lambda: landing.conform(home, "scale"))
+    dbt_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    cycle = report.cycles[-1]
+    scheme = SchemeRegister.load(home.config / "schemes").for_cycle(cycle).scheme
+    overrides = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])
+    classed = 0
+    for region in home.calendar().region_codes:
+        partition, folder = Partition(region, cycle), root / "lake" / region
+        view = View(snapshot, partition, home.calendar().cutoff(cycle, region), scheme, home.calendar())
+        clock.run(
+            "demand history",
+            lambda view=view, at=folder: history.demand_history(view, at / "demand_history.parquet"),
+        )
+        clock.run("(basics alone)", lambda view=view, at=folder: basics(view, at / "demand_history.parquet"))
+        shape = clock.run(
+            "profile", lambda view=view, at=folder: profile.demand_profile(view, at / "demand_history.parquet", None)
+        )
+        write_parquet(folder / "demand_profile.parquet", shape)
+        del shape
+        first = clock.run(
+            "classes, first cycle",
+            lambda view=view, at=folder: decide.segment_assignment(
+                view, at / "demand_profile.parquet", None, overrides
+            ),
+        )
+        again = clock.run(
+            "classes, held against the cycle before",
+            lambda view=view, at=folder, before=first: decide.segment_assignment(
+                view, at / "demand_profile.parquet", before, overrides
+            ),
+        )
+        classed += again.num_rows
+    assert classed == report.item_locations - report.idle_item_locations
+    print(f"{size:,} item-locations x {WEEKS} weeks = {grid:,} rows, {len(home.calendar().regions)} regions")
+    print(f"{'stage':<42}{'seconds':>10}{'rows/s':>14}{'peak GB':>10}")
+    for stage, seconds in clock.seconds.items():
+        print(f"{stage:<42}{seconds:>10.1f}{grid / seconds:>14,.0f}{clock.peak[stage]:>10.2f}")
+    print(f"{'(dbt, a process of its own)':<42}{'':>24}{dbt_peak:>10.2f}")
+    print(f"{'baseline group-by':<42}{reference:>10.2f}{grid / reference:>14,.0f}")
+    work = clock.seconds["profile"] + clock.seconds["classes, first cycle"]
+    result = {
+        "benchmark": "scale",
+        "item_locations": size,
+        "classified": classed,
+        "rows": grid,
+        "threads": threads(),
+        "seconds": {stage: round(seconds, 2) for stage, seconds in clock.seconds.items()},
+        "peak_gb": round(max([dbt_peak, *clock.peak.values()]), 2),
+        "baseline": "group-by",
+        "baseline_seconds": round(reference, 3),
+        "basics_ratio": round(clock.seconds["(basics alone)"] / reference, 2),
+        "ratio": round(work / reference, 2),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
