@@ -24,11 +24,10 @@ def latency(
     """Hours from event to class per feed, what an old class costs per segment, and the wall clock of the release."""
     home: Home = context.obj
     manifest = _manifest(home, cycle)
-    regions = [region] if region else sorted(manifest["partitions"])
-    if unknown := set(regions) - set(manifest["partitions"]):
-        raise ValueError(
-            f"release {manifest['release_id']} holds no region {unknown.pop()!r}: {manifest['partitions']}"
-        )
+    held = sorted(manifest["partitions"])
+    regions = [region] if region else held
+    if region is not None and region not in held:
+        raise ValueError(f"release {manifest['release_id']} holds no region {region!r}, only {held}")
     feeds, segments = (_rows(home, manifest, name, regions) for name in ("feed_latency", "segment_cadence"))
     clock = [row for one in regions for row in _wall(home, manifest, one)]
     if json:

@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration import promises
-from orchestration.landing import contracts
-from orchestration.resources import newest_snapshot
+from orchestration.resources import contracts, newest_snapshot
 from orchestration.watch import promises as promise_sensor
 from strata.governance.store import GovernanceStore
 from strata.home import Home
