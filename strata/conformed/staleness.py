@@ -39,22 +39,31 @@ from demand_profile
 where (location_id = '*') = (getvariable('level') = 'region')
 order by sku_id, location_id
 """
-# A region's period is censored where every location that sells the item was out of stock.
+# Of what is classed now, numbered as above: names per period would take more memory than all the numbers. A region's
+# period is censored where every location that sells the item was out of stock.
 _VALUED = """
+with classed as (
+    select sku_id, location_id, row_number() over (order by sku_id, location_id) - 1 as series
+    from demand_profile
+    where (location_id = '*') = (getvariable('level') = 'region')
+)
+
 select
-    sku_id,
-    case when getvariable('level') = 'region' then '*' else location_id end as location_id,
-    period_start,
-    sum(demand_units)::double as units,
+    c.series,
+    h.period_start,
+    sum(h.demand_units)::double as units,
     case
-        when getvariable('basis') = 'revenue' then sum(revenue)
-        when count(*) = count(margin) then sum(margin)
+        when getvariable('basis') = 'revenue' then sum(h.revenue)
+        when count(*) = count(h.margin) then sum(h.margin)
     end::double as value,
-    case when getvariable('level') = 'region' then bool_and(is_censored) else bool_or(is_censored) end as is_censored
-from demand_history
-where bucket = getvariable('bucket') and not is_partial and period_start >= getvariable('begin')
-group by all
-order by sku_id, location_id, period_start
+    case
+        when getvariable('level') = 'region' then bool_and(h.is_censored) else bool_or(h.is_censored)
+    end as is_censored
+from demand_history as h
+inner join classed as c on h.sku_id = c.sku_id and c.location_id in ('*', h.location_id)
+where h.bucket = getvariable('bucket') and not h.is_partial and h.period_start >= getvariable('begin')
+group by c.series, h.period_start
+order by c.series, h.period_start
 """
 STEPS: tuple[Step, ...] = (Query("classed_series", _CLASSED), Query("series_value", _VALUED))
 
@@ -124,18 +133,15 @@ def _history(view: View, rule: Cadence, history: Path, profile: Path) -> tuple[p
     variables = {"level": scheme.class_level, "basis": scheme.value.basis, "bucket": bucket, "begin": begin}
     with engine({"demand_history": history, "demand_profile": profile}, **variables) as connection:
         keys: pd.DataFrame = connection.execute(_CLASSED).df()
-        found: pd.DataFrame = connection.execute(_VALUED).df()
-    first = found["period_start"].min().date() if len(found) else first_open_period(view.cutoff, zone, bucket)
+        found = connection.execute(_VALUED).to_arrow_table()
+    days = found["period_start"].to_numpy().astype("datetime64[D]")
+    first = days.min().item() if len(days) else first_open_period(view.cutoff, zone, bucket)
     periods = closed_periods(first, view.cutoff, zone, bucket)
     starts = np.array(periods.starts, dtype="datetime64[D]")
-    row = pd.MultiIndex.from_frame(keys[["sku_id", "location_id"]]).get_indexer(
-        pd.MultiIndex.from_frame(found[["sku_id", "location_id"]])
-    )
-    found, row = found[row >= 0], row[row >= 0]  # what is no longer classed is not compared
-    at = row, np.searchsorted(starts, found["period_start"].to_numpy().astype("datetime64[D]"))
+    at = found["series"].to_numpy(), np.searchsorted(starts, days)
     shape = (len(keys), len(periods))
     units, value, censored = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool)
-    units[at], value[at], censored[at] = found["units"], found["value"], found["is_censored"]
+    units[at], value[at], censored[at] = (found[name].to_numpy() for name in ("units", "value", "is_censored"))
     silent = unreported(
         keys["location_id"].to_numpy(dtype=object),
         _index(starts, keys["last_sale"]),

@@ -11,9 +11,13 @@ import pytest
 
 from strata.conformed.build import FEEDS, SNAPSHOT_KEYS
 from strata.conformed.latency import FEED_TABLES, feed_latency
+from strata.conformed.staleness import segment_cadence
+from strata.durable import write_parquet
 from strata.home import REPOSITORY
 from strata.intake.contract import load_contracts
+from strata.tables import TABLES
 from tests.strata.conformed.place import COLUMNS, Place, at
+from tests.strata.conformed.test_supply import SUPPLIER_ITEMS
 
 TERMS = pd.DataFrame(
     [("erp", "sales_order_lines", 24, 30, None), ("crm", "promotions", 0, 192, None), ("erp", "items", 24, 192, None)],
@@ -123,3 +127,20 @@ def test_every_feed_is_measured_by_the_event_time_of_its_contract() -> None:
         assert set(SNAPSHOT_KEYS[kept.table]) == {*contract.key, "known_from"}, key
         assert kept.place is None or kept.place in contract.names, key
         assert kept.place is not None or not {"location_id", "region"} & set(contract.names), key
+
+
+@pytest.mark.capability("2.7", part="a region without sales has a reason and no number")
+def test_a_region_without_sales_has_reasons_only(here: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLUMNS["int_item_version"], "supplier_id", pa.string())
+    monkeypatch.setitem(COLUMNS, "int_supplier_item_version", SUPPLIER_ITEMS)
+    here.rows["int_supplier_item_version"] = []
+    names = ("demand_history", "demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
+    for name in names:
+        write_parquet(tmp_path / f"{name}.parquet", TABLES[name].empty())
+    history, profile, forecast, assignment, lead_times = (tmp_path / f"{name}.parquet" for name in names)
+    parts = {"profile": profile, "forecast": forecast, "assignment": assignment, "lead_times": lead_times}
+    rows = segment_cadence(here.view("2026-07"), history=history, **parts).to_pandas()
+    assert set(rows["decision_reason"]) == {"insufficient_history:no_item_compared"}
+    assert len(rows) == 17 * 5 and rows["recommended_cadence_days"].isna().all()
+    del here.scheme["cadence"]
+    assert segment_cadence(here.view("2026-07"), history=history, **parts).num_rows == 0
