@@ -10,7 +10,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,7 +89,10 @@ def export(
         lineage = _lineage(home, released)
         for name in wanted:
             try:
-                seen.append(sight(name, role, roles, contracts, lineage.get(name, {}), store.now().date()))
+                if name in roles.role(role).tables:
+                    _check_released(name, released)
+                one = sight(name, role, roles, contracts, lineage.get(name, {}), store.now().date())
+                seen.append(_as_released(one, released))
             except AccessError as error:
                 if tables is not None:
                     raise
@@ -248,9 +251,7 @@ def _writer(file: Path, schema: pa.Schema, file_format: Format) -> Any:
 def _release_file(home: Home, released: Manifest, name: str) -> Path:
     release_id = released["release_id"]
     path = home.release(release_id) / f"{name}.parquet"
-    sha256 = {table["name"]: table["sha256"] for table in released["tables"]}.get(name)
-    if sha256 is None:
-        raise AccessError(f"table {name}: release {release_id} was published without it")
+    sha256 = {table["name"]: table["sha256"] for table in released["tables"]}[name]
     if not path.is_file() or sha256_file(path) != sha256:
         raise GovernanceError(
             f"{path} is not the file that was published; release {release_id} is damaged, roll back to another"
@@ -273,6 +274,18 @@ def _published(home: Home, store: GovernanceStore, release_id: str) -> Manifest:
     if sha256_file(manifest_file(home, release_id)) != known[release_id]:
         raise GovernanceError(f"the manifest of {release_id} is not the one in the ledger; roll back to another")
     return manifest
+
+
+def _as_released(one: Sight, released: Manifest) -> Sight:
+    """The sight of a table as the release has it: an older one may lack columns that came later."""
+    (table,) = (table for table in released["tables"] if table["name"] == one.table)
+    there = {column["name"] for column in table["columns"]}
+    return replace(one, columns=tuple(column for column in one.columns if column.name in there))
+
+
+def _check_released(name: str, released: Manifest) -> None:
+    if name not in {table["name"] for table in released["tables"]}:
+        raise AccessError(f"table {name}: release {released['release_id']} was published without it")
 
 
 def _check_regions(role: Role, name: str, home: Home) -> None:

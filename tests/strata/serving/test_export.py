@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from strata.cli.main import app
 from strata.failpoint import REGISTRY
 from strata.governance.records import GovernanceError
+from strata.governance.releases import manifest_file
 from strata.identity import sha256_file
 from strata.serving import export as exporting
 from strata.serving.access import AccessError, load_roles
@@ -151,6 +152,19 @@ def test_a_damaged_release_and_a_region_that_is_not_there_are_refused(company: C
     file.write_bytes(file.read_bytes() + b"x")
     with pytest.raises(GovernanceError, match="not the file that was published"):
         take(company, tmp_path / "out", "planner", "dim_item")
+
+
+def test_an_older_release_shows_what_it_has(company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = json.loads(manifest_file(company.home, company.release_id).read_bytes())
+    released["tables"] = [table for table in released["tables"] if table["name"] != "feed_sla"]
+    for table in released["tables"]:
+        table["columns"] = [column for column in table["columns"] if column["name"] != "item_name"]
+    monkeypatch.setattr(exporting, "_published", lambda *_: released)
+    manifest = take(company, tmp_path / "out", "planner")
+    assert "published without it" in manifest["tables_withheld"]["feed_sla"]
+    assert "item_name" not in read(tmp_path / "out" / "dim_item.csv")[0]
+    with pytest.raises(AccessError, match="published without it"):
+        take(company, tmp_path / "no", "planner", "feed_sla")
 
 
 def test_the_command(company: Company, tmp_path: Path) -> None:
