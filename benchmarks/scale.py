@@ -3,22 +3,30 @@
 Run `python benchmarks/scale.py [--quick] [--item-locations N]` from the project root. Prints seconds and peak memory
 per stage and, last, one JSON line whose `ratio` is (profile + classes) seconds / baseline seconds: profiles hold trend,
 season and de-seasonalised CV, so the budget is 5. `basics_ratio` is that of periods, raw CV, interval, sizes and both
-classes alone, whose budget is 1.5. A region with its 100,000 item-locations is a partition, one after the other.
+classes alone, whose budget is 1.5. `hysteresis_seconds` holds every class against the cycle before: budget 3 s.
+
+A region of 100,000 item-locations is a partition. As in `strata run --workers`, partitions are decided side by side in
+`--workers` processes that share threads and memory (default: one per core, no more than regions).
 
 Baseline "group-by": one DuckDB aggregation of the same panel file to a row per item-location (counts, sums, squares,
 dates), same threads, warm cache, median of five; of three above 200,000 item-locations. Peak memory is that of this
-process up to the stage's end; dbt runs in a process of its own, whose peak is stated beside it.
+process up to the stage's end, and of all workers together; dbt runs in a process of its own.
 """
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +42,11 @@ from orchestration import landing
 from strata.classify.value import value_classes
 from strata.classify.variability import variability_classes
 from strata.conformed import decide, history, profile
-from strata.conformed.engine import memory_limit, threads
+from strata.conformed.build import load_snapshot
+from strata.conformed.engine import MEMORY_VARIABLE, THREADS_VARIABLE, memory_limit, threads
 from strata.conformed.history import View
 from strata.demand.intermittency import demand_class, interval_and_size
-from strata.durable import write_parquet
+from strata.durable import read_parquet, write_parquet
 from strata.home import Home
 from strata.panel.importing import import_panel
 from strata.panel.mapping import as_map
@@ -48,6 +57,8 @@ WEEKS = 104
 ITEMS_PER_LOCATION = 5_000
 LOCATIONS_PER_REGION = 20
 CHUNK = 20_000
+MEMORY_GB = 4  # DuckDB's, of all workers together
+NO_OVERRIDES = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])
 FIRST = date(2023, 12, 4)  # the 104 weeks end with a month, so that a cycle sees all of them
 BASELINE = """
 select sku_id, location_id, count(*), sum(q), sum(q * q), count(*) filter (q > 0), min(date), max(date), sum(q * price)
@@ -104,18 +115,67 @@ def baseline(path: Path, times: int) -> float:
     return statistics.median(took[1:])
 
 
-def basics(view: View, past: Path) -> tuple[Any, ...]:
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One partition of the benchmark: what a worker needs to compute any of its tables."""
+
+    home: Home
+    snapshot_id: str
+    region: str
+    cycle: str
+    folder: Path
+
+    @property
+    def view(self) -> View:
+        calendar = self.home.calendar()
+        scheme = SchemeRegister.load(self.home.config / "schemes").for_cycle(self.cycle).scheme
+        snapshot = load_snapshot(self.home, self.snapshot_id)
+        partition, cutoff = Partition(self.region, self.cycle), calendar.cutoff(self.cycle, self.region)
+        return View(snapshot, partition, cutoff, scheme, calendar)
+
+    def file(self, table: str) -> Path:
+        return self.folder / f"{table}.parquet"
+
+
+def past(region: Region) -> None:
+    history.demand_history(region.view, region.file("demand_history"))
+
+
+def shape(region: Region) -> None:
+    rows = profile.demand_profile(region.view, region.file("demand_history"), None)
+    write_parquet(region.file("demand_profile"), rows)
+
+
+def classes(region: Region) -> None:
+    rows = decide.segment_assignment(region.view, region.file("demand_profile"), None, NO_OVERRIDES)
+    write_parquet(region.file("segment_assignment"), rows)
+
+
+def held(region: Region) -> int:
+    before = read_parquet(region.file("segment_assignment"))
+    return decide.segment_assignment(region.view, region.file("demand_profile"), before, NO_OVERRIDES).num_rows
+
+
+def basics(region: Region) -> None:
     """Periods, mean, raw CV, interval and sizes of a region's item-locations, and classes by them; no rungs."""
+    view = region.view
     scheme = view.scheme
-    data = profile.panel(view, past, level="location", bucket="week", length=WEEKS)
+    data = profile.panel(view, region.file("demand_history"), level="location", bucket="week", length=WEEKS)
     seen = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
+    count = seen.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cv = data.units.std(axis=1, ddof=1, where=seen) / data.units.mean(axis=1, where=seen)
-    rhythm = interval_and_size(data.units, seen)
+        mean = data.units.sum(axis=1, where=seen) / count
+        cv = np.sqrt(((data.units - mean[:, None]) ** 2).sum(axis=1, where=seen) / (count - 1)) / mean
+    demand_class(interval_and_size(data.units, seen), pattern=scheme.demand_pattern)
     names = (data.keys["sku_id"] + data.keys["location_id"]).to_numpy(dtype=object)
-    value = value_classes(data.keys["revenue"].astype(float).to_numpy(), names, cuts=dict(scheme.value.cuts))
-    varied = variability_classes(cv, seen.sum(axis=1), variability=scheme.variability)
-    return demand_class(rhythm, pattern=scheme.demand_pattern), value, varied
+    value_classes(data.keys["revenue"].astype(float).to_numpy(), names, cuts=dict(scheme.value.cuts))
+    variability_classes(cv, count, variability=scheme.variability)
+
+
+def peak(work: Callable[[Region], Any], region: Region) -> tuple[Any, int, float]:
+    """What the work gives, with process and peak GB of the worker."""
+    done = work(region)
+    return done, os.getpid(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Clock:
@@ -137,16 +197,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20,000 item-locations instead of 1,000,000")
     parser.add_argument("--item-locations", type=int, help="another number of them")
+    parser.add_argument("--workers", type=int, help="processes that decide regions side by side")
     options = parser.parse_args()
     size = options.item_locations or (20_000 if options.quick else 1_000_000)
     with tempfile.TemporaryDirectory(prefix="strata-scale-", dir=Path.cwd()) as name:
-        measure(Path(name), size)
+        measure(Path(name), size, options.workers)
 
 
-def measure(root: Path, size: int) -> None:
+def decided(clock: Clock, regions: list[Region], workers: int) -> int:
+    """Every table of every region, table by table; how many item-locations have a class."""
+    os.environ[THREADS_VARIABLE] = str(max(1, threads() // workers))
+    os.environ[MEMORY_VARIABLE] = f"{max(1, MEMORY_GB // workers)}GB"
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        list(pool.map(peak, repeat(len), [()] * workers))  # workers have started and imported before a clock runs
+
+        def stage(name: str, work: Callable[[Region], Any]) -> list[Any]:
+            done = clock.run(name, lambda: list(pool.map(peak, repeat(work), regions)))
+            own = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**30
+            clock.peak[name] = own + sum({process: used for _, process, used in done}.values())
+            return [result for result, _, _ in done]
+
+        stage("demand history", past)
+        stage("(basics alone)", basics)
+        stage("profile", shape)
+        stage("classes, first cycle", classes)
+        return sum(stage("classes, held against the cycle before", held))
+
+
+def measure(root: Path, size: int, workers: int | None = None) -> None:
     clock, panel, home = Clock(), root / "panel.parquet", Home(root / "home")
     write_panel(panel, size)
-    grid = pq.read_metadata(panel).num_rows
+    grid, all_threads = pq.read_metadata(panel).num_rows, threads()
     reference = baseline(panel, 5 if size <= 200_000 else 3)
     columns = ("sku_id", "location_id", "region", "date", "quantity", "unit_price")
     told = {
@@ -160,38 +241,14 @@ def measure(root: Path, size: int) -> None:
     assert not landed.with_outcome("refused")
     snapshot = clock.run("conform", lambda: landing.conform(home, "scale"))
     dbt_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    cycle = report.cycles[-1]
-    scheme = SchemeRegister.load(home.config / "schemes").for_cycle(cycle).scheme
-    overrides = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])
-    classed = 0
-    for region in home.calendar().region_codes:
-        partition, folder = Partition(region, cycle), root / "lake" / region
-        view = View(snapshot, partition, home.calendar().cutoff(cycle, region), scheme, home.calendar())
-        clock.run(
-            "demand history",
-            lambda view=view, at=folder: history.demand_history(view, at / "demand_history.parquet"),
-        )
-        clock.run("(basics alone)", lambda view=view, at=folder: basics(view, at / "demand_history.parquet"))
-        shape = clock.run(
-            "profile", lambda view=view, at=folder: profile.demand_profile(view, at / "demand_history.parquet", None)
-        )
-        write_parquet(folder / "demand_profile.parquet", shape)
-        del shape
-        first = clock.run(
-            "classes, first cycle",
-            lambda view=view, at=folder: decide.segment_assignment(
-                view, at / "demand_profile.parquet", None, overrides
-            ),
-        )
-        again = clock.run(
-            "classes, held against the cycle before",
-            lambda view=view, at=folder, before=first: decide.segment_assignment(
-                view, at / "demand_profile.parquet", before, overrides
-            ),
-        )
-        classed += again.num_rows
+    regions = [
+        Region(home, snapshot.snapshot_id, code, report.cycles[-1], root / "lake" / code)
+        for code in home.calendar().region_codes
+    ]
+    count = min(workers or os.cpu_count() or 1, len(regions))
+    classed = decided(clock, regions, count)
     assert classed == report.item_locations - report.idle_item_locations
-    print(f"{size:,} item-locations x {WEEKS} weeks = {grid:,} rows, {len(home.calendar().regions)} regions")
+    print(f"{size:,} item-locations x {WEEKS} weeks = {grid:,} rows, {len(regions)} regions, {count} workers")
     print(f"{'stage':<42}{'seconds':>10}{'rows/s':>14}{'peak GB':>10}")
     for stage, seconds in clock.seconds.items():
         print(f"{stage:<42}{seconds:>10.1f}{grid / seconds:>14,.0f}{clock.peak[stage]:>10.2f}")
@@ -203,12 +260,14 @@ def measure(root: Path, size: int) -> None:
         "item_locations": size,
         "classified": classed,
         "rows": grid,
-        "threads": threads(),
+        "threads": all_threads,
+        "workers": count,
         "seconds": {stage: round(seconds, 2) for stage, seconds in clock.seconds.items()},
         "peak_gb": round(max([dbt_peak, *clock.peak.values()]), 2),
         "baseline": "group-by",
         "baseline_seconds": round(reference, 3),
         "basics_ratio": round(clock.seconds["(basics alone)"] / reference, 2),
+        "hysteresis_seconds": round(clock.seconds["classes, held against the cycle before"], 2),
         "ratio": round(work / reference, 2),
     }
     print(json.dumps(result))

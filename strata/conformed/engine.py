@@ -51,6 +51,7 @@ def engine(tables: Mapping[str, Path | pa.Table], **parameters: Any) -> Iterator
     with duckdb.connect(":memory:", config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET enable_progress_bar = false")  # a worker's output is its answers
         for name, source in tables.items():
             if isinstance(source, pa.Table):
                 connection.register(name, source)
