@@ -89,6 +89,8 @@ class Table:
         """
         rows = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame, preserve_index=False)
         table = self._typed(rows)
+        if is_sorted(table.to_batches(), self.keys, strictly=True):
+            return table
         self._check_keys(table)
         return table.sort_by([(key, "ascending") for key in self.keys])
 

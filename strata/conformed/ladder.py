@@ -88,7 +88,9 @@ def heirs(view: View, history: Path | pa.Table) -> pa.Table:
         return _NO_HEIRS
     cycle = view.partition.cycle
     since, until = shifted(cycle, -rungs["predecessor"].max_cycles), shifted(cycle, 1)
-    with engine({**view.tables(), "demand_history": history}, **view.variables()) as connection:
+    known = view.tables()
+    tables = {"int_item_version": known["int_item_version"], "exclusion": known["exclusion"], "demand_history": history}
+    with engine(tables, **view.variables()) as connection:
         return connection.execute(_HEIRS, {"since": f"{since}-01", "until": f"{until}-01"}).to_arrow_table()
 
 

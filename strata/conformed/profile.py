@@ -202,7 +202,8 @@ def panel(
     zone = view.calendar.zone(view.partition.region)
     words = _AT_REGION if level == "region" else _AT_LOCATION
     stop = first_open_period(view.cutoff, zone, bucket)
-    tables = {**view.tables(), "demand_history": history, "heir": heirs(view, history)}
+    items = view.snapshot.table("int_item_version")
+    tables = {"int_item_version": items, "demand_history": history, "heir": heirs(view, history)}
     with engine(tables, **view.variables()) as connection:
         first = connection.execute(
             "select min(period_start) from demand_history where bucket = $1 and order_lines > 0", [bucket]
