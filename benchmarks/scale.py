@@ -4,6 +4,7 @@ Run `python benchmarks/scale.py [--quick] [--item-locations N]` from the project
 per stage and, last, one JSON line whose `ratio` is (profile + classes) seconds / baseline seconds: profiles hold trend,
 season and de-seasonalised CV, so the budget is 5. `basics_ratio` is that of periods, raw CV, interval, sizes and both
 classes alone, whose budget is 1.5. `hysteresis_seconds` holds every class against the cycle before: budget 3 s.
+`cpu_ratio` is `ratio` in processor seconds, which other work on the machine changes least.
 
 A region of 100,000 item-locations is a partition. As in `strata run --workers`, partitions are decided side by side in
 `--workers` processes that share threads and memory (default: one per core, no more than regions).
@@ -104,15 +105,16 @@ def write_panel(path: Path, item_locations: int) -> None:
         writer.close()
 
 
-def baseline(path: Path, times: int) -> float:
-    """Median seconds of some aggregations after a first one that is not counted."""
-    took = []
+def baseline(path: Path, times: int) -> tuple[float, float]:
+    """Median seconds, and processor seconds, of some aggregations after a first one that is not counted."""
+    took, used = [], []
     with duckdb.connect(config={"threads": threads(), "memory_limit": memory_limit()}) as connection:
         for _ in range(times + 1):
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             connection.execute(BASELINE.format(panel=path)).to_arrow_table()
             took.append(time.perf_counter() - began)
-    return statistics.median(took[1:])
+            used.append(time.process_time() - cpu)
+    return statistics.median(took[1:]), statistics.median(used[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +174,12 @@ def basics(region: Region) -> None:
     variability_classes(cv, count, variability=scheme.variability)
 
 
-def peak(work: Callable[[Region], Any], region: Region) -> tuple[Any, int, float]:
-    """What the work gives, with process and peak GB of the worker."""
+def weighed(work: Callable[[Region], Any], region: Region) -> tuple[Any, float, int, float]:
+    """What the work gives, its processor seconds, and process and peak GB of the worker."""
+    began = time.process_time()
     done = work(region)
-    return done, os.getpid(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return done, time.process_time() - began, os.getpid(), used
 
 
 class Clock:
@@ -184,6 +188,7 @@ class Clock:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.peak: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
 
     def run(self, stage: str, work: Callable[[], Any]) -> Any:
         began = time.perf_counter()
@@ -209,13 +214,14 @@ def decided(clock: Clock, regions: list[Region], workers: int) -> int:
     os.environ[THREADS_VARIABLE] = str(max(1, threads() // workers))
     os.environ[MEMORY_VARIABLE] = f"{max(1, MEMORY_GB // workers)}GB"
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        list(pool.map(peak, repeat(len), [()] * workers))  # workers have started and imported before a clock runs
+        list(pool.map(weighed, repeat(len), [()] * workers))  # workers have started and imported before a clock runs
 
         def stage(name: str, work: Callable[[Region], Any]) -> list[Any]:
-            done = clock.run(name, lambda: list(pool.map(peak, repeat(work), regions)))
+            done = clock.run(name, lambda: list(pool.map(weighed, repeat(work), regions)))
             own = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**30
-            clock.peak[name] = own + sum({process: used for _, process, used in done}.values())
-            return [result for result, _, _ in done]
+            clock.peak[name] = own + sum({process: used for _, _, process, used in done}.values())
+            clock.cpu[name] = sum(seconds for _, seconds, _, _ in done)
+            return [result for result, *_ in done]
 
         stage("demand history", past)
         stage("(basics alone)", basics)
@@ -228,7 +234,7 @@ def measure(root: Path, size: int, workers: int | None = None) -> None:
     clock, panel, home = Clock(), root / "panel.parquet", Home(root / "home")
     write_panel(panel, size)
     grid, all_threads = pq.read_metadata(panel).num_rows, threads()
-    reference = baseline(panel, 5 if size <= 200_000 else 3)
+    reference, reference_cpu = baseline(panel, 5 if size <= 200_000 else 3)
     columns = ("sku_id", "location_id", "region", "date", "quantity", "unit_price")
     told = {
         "name": "scale", "columns": {name: name for name in columns}, "currency": "USD", "grain": "week",
@@ -268,6 +274,7 @@ def measure(root: Path, size: int, workers: int | None = None) -> None:
         "baseline_seconds": round(reference, 3),
         "basics_ratio": round(clock.seconds["(basics alone)"] / reference, 2),
         "hysteresis_seconds": round(clock.seconds["classes, held against the cycle before"], 2),
+        "cpu_ratio": round((clock.cpu["profile"] + clock.cpu["classes, first cycle"]) / reference_cpu, 2),
         "ratio": round(work / reference, 2),
     }
     print(json.dumps(result))
