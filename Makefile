@@ -42,10 +42,10 @@ demo: setup
 	$(BIN)/strata demo
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 soak: setup
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .

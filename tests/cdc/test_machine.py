@@ -50,4 +50,4 @@ def test_the_merge_equals_the_source_or_holds(machine: type[ChangeMachine]) -> N
 @pytest.mark.soak
 @MACHINES
 def test_the_merge_equals_the_source_or_holds_for_long(machine: type[ChangeMachine]) -> None:
-    live_through(machine, 600, 30)
+    live_through(machine, 300, 25)

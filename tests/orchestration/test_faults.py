@@ -113,7 +113,8 @@ def survivor(lived: Story, tmp_path_factory: pytest.TempPathFactory) -> Survivor
 
 def test_every_place_before_publication_was_killed(survivor: Survivor) -> None:
     assert survivor.codes == dict.fromkeys(("land.raw", "conform.promote", "lake.write", "candidate.point"), KILLED)
-    others = {"land.quarantine", "land.ledger"}  # tests/strata/intake and tests/cdc kill them
+    # tests/strata/intake, tests/cdc and tests/strata/serving kill them
+    others = {"land.quarantine", "land.ledger", "export.written", "export.noted"}
     assert set(survivor.codes) | set(PUBLISH_STEPS) | others == set(REGISTRY)
 
 

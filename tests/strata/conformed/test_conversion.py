@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -237,8 +237,22 @@ FACTS = st.builds(
 )  # fmt: skip
 
 
+EXACT = Context(prec=120)
+
+
 def rounded(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, EXACT)
+
+
+def ratio(numerator: Decimal, denominator: Decimal | int) -> Decimal | None:
+    """With 14 decimals; None where it does not fit its type, as if nobody had stated it."""
+    found = rounded(EXACT.divide(numerator, Decimal(denominator)), 14)
+    return found if found < 10**10 else None
+
+
+def product(left: Decimal, right: Decimal, places: int, limit: int) -> Decimal | None:
+    found = rounded(EXACT.multiply(left, right), places)
+    return found if abs(found) < limit else None
 
 
 def factor_of(facts: Facts, unit: str, day: int) -> Decimal | None:
@@ -249,7 +263,7 @@ def factor_of(facts: Facts, unit: str, day: int) -> Decimal | None:
     if not begun:
         return None
     _, _, last, numerator, denominator = max(begun, key=lambda factor: factor[1])
-    return None if last is not None and last < day else rounded(numerator / denominator, 14)
+    return None if last is not None and last < day else ratio(numerator, denominator)
 
 
 def stated(facts: Facts, pair: str, day: int) -> tuple[Decimal, int] | None:
@@ -259,20 +273,19 @@ def stated(facts: Facts, pair: str, day: int) -> tuple[Decimal, int] | None:
 
 
 def leg(facts: Facts, source: str, target: str, day: int) -> Decimal | None:
-    if found := stated(facts, f"{source}/{target}", day):
-        return rounded(found[0] / found[1], 14)
-    if found := stated(facts, f"{target}/{source}", day):
-        return rounded(found[1] / found[0], 14)
-    return None
+    if (found := stated(facts, f"{source}/{target}", day)) and (direct := ratio(*found)) is not None:
+        return direct
+    found = stated(facts, f"{target}/{source}", day)
+    return ratio(Decimal(found[1]), found[0]) if found else None
 
 
 def rate_of(facts: Facts, currency: str, day: int) -> Decimal | None:
     if currency == "EUR":
         return Decimal(1)
-    if own := leg(facts, currency, "EUR", day):
+    if (own := leg(facts, currency, "EUR", day)) is not None:
         return own
     there, back = leg(facts, currency, "USD", day), leg(facts, "USD", "EUR", day)
-    return rounded(there * back, 14) if currency != "USD" and there is not None and back is not None else None
+    return product(there, back, 14, 10**10) if currency != "USD" and there is not None and back is not None else None
 
 
 def filled(place: Place, facts: Facts) -> None:
@@ -298,11 +311,13 @@ def test_conversion_equals_a_second_computation_in_any_order(tmp_path: Path, fac
     wanted_units, wanted_revenue, wanted_aside = Decimal(0), Decimal(0), 0
     for day, unit, currency, quantity, amount in facts.lines:
         factor, rate = factor_of(facts, unit, day), rate_of(facts, currency, day)
-        if factor is None or rate is None or max(factor, rate) >= 10**10:
+        units = None if factor is None else product(quantity, factor, 4, 10**14)
+        revenue = None if rate is None else product(amount, rate, 4, 10**14)
+        if units is None or revenue is None:
             wanted_aside += 1
             continue
-        wanted_units += rounded(quantity * factor, 4)
-        wanted_revenue += rounded(amount * rate, 4)
+        wanted_units += units
+        wanted_revenue += revenue
     for _ in range(2):
         sums = computed(place, view)
         assert (sums["units"], sums["revenue"], sums["aside"]) == (wanted_units, wanted_revenue, wanted_aside)
