@@ -80,7 +80,7 @@ def _spoil(home: Home, region: str) -> None:
         table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.string()))
     write_extract(
         home, "erp", "sales_order_lines", "bad", table, kind="full", envelope="plain", format="csv", grain="event",
-        extracted_at=datetime(2017, 8, 2, 9, tzinfo=UTC), business_date=date(2017, 7, 31),
+        extracted_at=datetime(2017, 8, 2, 21, tzinfo=UTC), business_date=date(2017, 7, 31),
         position={"from": "", "to": str(manifest["extracted_at"])}, initial_load=False, origin="simulated",
         control_totals=[],
     )  # fmt: skip
