@@ -51,12 +51,16 @@ with sold as (
 ),
 
 -- An item that is to replace another has no history of its own, and is planned all the same.
+heir_series as (
+    select distinct sku_id, {location} as location_id from heir
+),
+
 series as (
     select * from sold
     union all by name
-    select distinct sku_id, {location} as location_id, 0 as unknown_margins
-    from heir
-    where (sku_id, location_id) not in (select (sku_id, location_id) from sold)
+    select h.sku_id, h.location_id, 0 as unknown_margins
+    from heir_series as h
+    anti join sold as s on h.sku_id = s.sku_id and h.location_id = s.location_id
 ),
 
 first as (

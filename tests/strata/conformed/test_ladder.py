@@ -79,6 +79,20 @@ def test_an_item_that_never_sold_stands_on_its_predecessor(tmp_path: Path) -> No
     assert (own["fallback_level"], own["fallback_reason"], own["segment"]) == ("own", None, "AX")
 
 
+def test_an_heir_that_began_to_sell_is_one_series_of_its_region(tmp_path: Path) -> None:
+    place = Place(tmp_path / "s")
+    place.add("int_location_version", location_id="L2", region="HERE")
+    for location in ("L1", "L2"):
+        sell(place, "I1", range(1, 19), 20, location)
+    place.item("HEIR", predecessor_sku_id="I1", launch_date=date(2026, 5, 1))
+    sell(place, "HEIR", range(17, 19), 20)
+    found = decided(place.view(CYCLE), tmp_path)
+    heir = found["profile"][found["profile"].sku_id == "HEIR"].set_index("location_id")
+    # Sold from one place, heir at both; the region is one series.
+    assert sorted(heir.index) == ["*", "L1", "L2"]
+    assert heir["order_lines"].to_dict() == {"*": 8, "L1": 8, "L2": 0}
+
+
 @pytest.mark.capability("2.5", part="a silent place is unknown, not zero")
 def test_a_site_that_stopped_reporting_keeps_its_rate(tmp_path: Path) -> None:
     place = Place(tmp_path / "s")
