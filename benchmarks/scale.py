@@ -162,7 +162,7 @@ def basics(region: Region) -> None:
     """Periods, mean, raw CV, interval and sizes of a region's item-locations, and classes by them; no rungs."""
     view = region.view
     scheme = view.scheme
-    data = profile.panel(view, region.file("demand_history"), level="location", bucket="week", length=WEEKS)
+    data = profile.panel(view, region.file("demand_history"), profile.Window("location", "week", WEEKS))
     seen = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
     count = seen.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from strata.calendar import first_open_period
 from strata.classify.assign import assign
 from strata.conformed.engine import engine
 from strata.conformed.history import View
-from strata.conformed.profile import panel
+from strata.conformed.profile import Window, panel
 from strata.derivation import Query, Step
 from strata.forecast.forecast import forecast
 from strata.review.migration import migration
@@ -68,7 +68,7 @@ def segment_migration(view: View, assignment: Path, profile: Path, previous: pa.
 def demand_forecast(view: View, history: Path, profile: Path) -> pa.Table:
     """`demand_forecast` of a partition: every item-location that sold or replaces one that did, in planning buckets."""
     buckets = view.scheme.buckets
-    data = panel(view, history, level="location", bucket=buckets.planning, length=buckets.planning_periods)
+    data = panel(view, history, Window("location", buckets.planning, buckets.planning_periods))
     if not len(data.keys):
         return DEMAND_FORECAST.empty()
     traits = _frame(_TRAITS, {"demand_profile": profile})

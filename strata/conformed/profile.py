@@ -4,8 +4,9 @@ Belongs here: reading one partition's history into series x periods. Does not: s
 ladder needs to know beside them (`strata.conformed.ladder`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from strata.calendar import (
     period_start,
 )
 from strata.conformed.engine import engine
-from strata.conformed.history import BATCH_ROWS, View
+from strata.conformed.grid import REGION_LEVEL, SCALE, Grid, Level, read_grids
+from strata.conformed.history import View
 from strata.conformed.ladder import heirs, on_ladder, unreported
 from strata.demand.fallback import OWN
 from strata.demand.lifecycle import ended
@@ -30,27 +32,13 @@ from strata.demand.profile import in_bucket, profile
 from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
 from strata.tables import DEMAND_PROFILE
 
-REGION_LEVEL = "*"
-
+# Series with a sale, and items that are to replace another: those have no history of their own, and are planned too.
 _SERIES = """
 with sold as (
-    select
-        sku_id,
-        {location} as location_id,
-        min(period_start) filter (where order_lines > 0) as first_sale,
-        max(period_start) filter (where order_lines > 0) as last_sale,
-        sum(revenue) filter (where period_start >= $begin) as revenue,
-        sum(margin) filter (where period_start >= $begin) as margin,
-        count(*) filter (where period_start >= $begin and margin is null) as unknown_margins,
-        sum(demand_units) filter (where period_start >= $begin) as demand_units,
-        sum(order_lines) filter (where period_start >= $begin) as order_lines
-    from demand_history
-    where bucket = $bucket and not is_partial
-    group by all
-    having first_sale is not null
+    select * from series_total
+    where first_sale is not null
 ),
 
--- An item that is to replace another has no history of its own, and is planned all the same.
 heir_series as (
     select distinct sku_id, {location} as location_id from heir
 ),
@@ -58,7 +46,7 @@ heir_series as (
 series as (
     select * from sold
     union all by name
-    select h.sku_id, h.location_id, 0 as unknown_margins
+    select h.sku_id, h.location_id, 0::decimal(18, 4) as margin
     from heir_series as h
     anti join sold as s on h.sku_id = s.sku_id and h.location_id = s.location_id
 ),
@@ -76,6 +64,7 @@ item as (
 
 select
     cast(row_number() over (order by s.sku_id, s.location_id) - 1 as integer) as series,
+    s.grid_row,
     s.sku_id,
     s.location_id,
     coalesce(i.launch_date, s.first_sale, i.first_known) as launch,
@@ -88,39 +77,13 @@ select
     i.currency,
     i.predecessor_sku_id,
     coalesce(s.revenue, 0)::decimal(18, 4) as revenue,
-    case when s.unknown_margins = 0 then coalesce(s.margin, 0) end::decimal(18, 4) as margin,
+    s.margin,
     coalesce(s.demand_units, 0)::decimal(18, 4) as demand_units,
     coalesce(s.order_lines, 0)::bigint as order_lines
 from series as s
 left join item as i on s.sku_id = i.sku_id
 order by series
 """
-_PERIODS = """
-select
-    k.series,
-    h.period_start,
-    {units} as units,
-    {censored} as is_censored
-from demand_history as h
-inner join series_key as k on h.sku_id = k.sku_id and {same_place}
-where h.bucket = $bucket and not h.is_partial and h.period_start >= $begin
-{grouped}
-"""
-_AT_LOCATION = {
-    "location": "location_id",
-    "same_place": "h.location_id = k.location_id",
-    "units": "h.demand_units",
-    "censored": "h.is_censored",
-    "grouped": "",
-}
-# A region's period is censored where every location that sells the item was out of stock.
-_AT_REGION = {
-    "location": f"'{REGION_LEVEL}'",
-    "same_place": "true",
-    "units": "sum(h.demand_units)",
-    "censored": "bool_and(h.is_censored)",
-    "grouped": "group by all",
-}
 _FACTS = (
     "sku_id", "location_id", "launch", "first_sale", "last_sale", "revenue", "margin", "demand_units", "order_lines",
 )  # fmt: skip
@@ -133,24 +96,39 @@ _RUNG = (
     "fallback_level", "fallback_reason", "fallback_source", "fallback_valid_until_cycle", "expected_units_period",
     "expected_cv", "expected_value",
 )  # fmt: skip
+_LEVEL = {"region": f"'{REGION_LEVEL}'", "location": "location_id"}
 _WINDOW = ("rule.buckets", "rule.value.window_cycles", "run.cutoff", "calendar.zone", "demand_history.order_lines")
-_CENSORED = ("series_period.is_censored",)
+_CENSORED = ("demand_history.is_censored",)
 _SILENT = ("series_key.last_sale", "series_key.location_id")
-_AT = ("series_period.period_start", *_WINDOW)
+_AT = ("demand_history.period_start", "demand_history.sku_id", "demand_history.location_id", *_WINDOW)
+_SOLD = ("demand_history.period_start", "demand_history.order_lines")
+_SUMMED = ("demand_history.period_start", "demand_history.is_partial", "rule.buckets", "rule.value.window_cycles")
 STEPS: tuple[Step, ...] = (
-    Query("series_key", _SERIES.format(**_AT_LOCATION)),
-    Query("series_period", _PERIODS.format(**_AT_LOCATION)),
+    Derivation(
+        "series_total",
+        {
+            **copies("demand_history", "sku_id", "location_id"),
+            "grid_row": computed("demand_history.sku_id", "demand_history.location_id"),
+            **dict.fromkeys(("first_sale", "last_sale"), aggregated(*_SOLD, when=("rule.buckets",))),
+            **{
+                name: aggregated(f"demand_history.{name}", when=_SUMMED)
+                for name in ("revenue", "margin", "demand_units", "order_lines")
+            },
+        },
+        rows=("demand_history.sku_id", "rule.buckets"),
+    ),
+    Query("series_key", _SERIES.format(location=_LEVEL["location"])),
     Derivation(
         "panel",
         {
-            "units": aggregated("series_period.units", when=_AT),
+            "units": aggregated("demand_history.demand_units", when=_AT),
             "censored": aggregated(*_CENSORED, when=_AT),
             "unreported": aggregated(*_SILENT, when=(*_AT, *_CENSORED, "rule.fallback")),
             "hidden": aggregated(*_CENSORED, *_SILENT, when=(*_AT, "rule.fallback")),
             "launch_index": computed("series_key.launch", when=_WINDOW),
             "is_ended": computed("series_key.status", "series_key.end_date", when=("run.cutoff", "calendar.zone")),
         },
-        rows=("series_period.series", "rule.class_level"),
+        rows=("series_key.series", "rule.class_level"),
     ),
     Derivation(
         "demand_profile",
@@ -190,60 +168,100 @@ class Panel:
         return np.asarray(self.censored | self.unreported)
 
 
-def panel(
-    view: View, history: Path | pa.Table, *, level: str, bucket: Bucket, length: int, value_length: int | None = None
-) -> Panel:
-    """The last `length` closed periods of every series of a partition.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a panel shows: the last `length` closed periods of a bucket, at a level.
+
+    Revenue, margin, units and lines are summed over the last `value_length` of them; None is all.
+    """
+
+    level: Level
+    bucket: Bucket
+    length: int
+    value_length: int | None = None
+
+
+def panel(view: View, history: Path | pa.Table, window: Window) -> Panel:
+    """The closed periods of every series of a partition that a window shows.
 
     Args:
         view: partition, cut-off and item master.
-        history: rows of `demand_history` of this partition.
-        level: `region` (one series per item) or `location`.
-        bucket: period length.
-        length: periods looked back.
-        value_length: periods that revenue, margin, units and lines are summed over; None is `length`.
+        history: rows of `demand_history` of this partition, in the order of its key.
+        window: level (`region`: one series per item), bucket and length.
     """
-    zone = view.calendar.zone(view.partition.region)
-    words = _AT_REGION if level == "region" else _AT_LOCATION
-    stop = first_open_period(view.cutoff, zone, bucket)
-    items = view.snapshot.table("int_item_version")
-    tables = {"int_item_version": items, "demand_history": history, "heir": heirs(view, history)}
-    with engine(tables, **view.variables()) as connection:
+    return panels(view, history, [window])[0]
+
+
+def panels(view: View, history: Path | pa.Table, windows: Sequence[Window]) -> list[Panel]:
+    """One panel per window; windows of one bucket and value length share one pass over the history."""
+    shared: dict[tuple[Bucket, int], list[Window]] = {}
+    for window in windows:
+        shared.setdefault((window.bucket, window.value_length or window.length), []).append(window)
+    found: dict[Window, Panel] = {}
+    for (bucket, value_length), some in shared.items():
+        stop = first_open_period(view.cutoff, view.calendar.zone(view.partition.region), bucket)
+        first = _first_period(history, bucket) or stop
+        begin = {window: max(next_period(stop, bucket, -window.length), first) for window in some}
+        starts = _periods(view, min(begin.values()), bucket).starts
+        value_since = max(next_period(stop, bucket, -value_length), first)
+        levels = [window.level for window in some]
+        grids = read_grids(history, bucket=bucket, starts=starts, value_since=value_since, levels=levels)
+        for window in some:
+            periods = _periods(view, begin[window], bucket)
+            found[window] = _as_panel(view, history, window.level, grids.pop(window.level), periods, begin[window])
+    return [found[window] for window in windows]
+
+
+def _first_period(history: Path | pa.Table, bucket: Bucket) -> date | None:
+    with engine({"demand_history": history}) as connection:
         first = connection.execute(
             "select min(period_start) from demand_history where bucket = $1 and order_lines > 0", [bucket]
         ).fetchone()
-        begin = max(next_period(stop, bucket, -length), first[0] if first and first[0] else stop)
-        value_begin = begin if value_length is None else max(begin, next_period(stop, bucket, -value_length))
-        series = connection.execute(_SERIES.format(**words), {"bucket": bucket, "begin": value_begin}).to_arrow_table()
-        connection.register("series_key", series)
-        periods = closed_periods(begin, view.cutoff, zone, bucket)
-        units = np.zeros((series.num_rows, len(periods)))
-        censored = np.zeros((series.num_rows, len(periods)), dtype=bool)
-        sql = _PERIODS.format(**words)
-        starts = np.array(periods.starts, dtype="datetime64[D]")
-        for rows in connection.execute(sql, {"bucket": bucket, "begin": begin}).to_arrow_reader(BATCH_ROWS):
-            days = rows["period_start"].to_numpy(zero_copy_only=False).astype("datetime64[D]")
-            cell = rows["series"].to_numpy(), np.searchsorted(starts, days)
-            units[cell] = rows["units"].cast(pa.float64()).to_numpy(zero_copy_only=False)
-            censored[cell] = rows["is_censored"].to_numpy(zero_copy_only=False)
-    keys: pd.DataFrame = series.to_pandas(date_as_object=True)
-    launch_index = _periods_between(begin, keys["launch"], bucket)
+    return first[0] if first else None
+
+
+def _periods(view: View, begin: date, bucket: Bucket) -> Periods:
+    return closed_periods(begin, view.cutoff, view.calendar.zone(view.partition.region), bucket)
+
+
+def _as_panel(view: View, history: Path | pa.Table, level: Level, grid: Grid, periods: Periods, begin: date) -> Panel:
+    """The series to plan, with what the item master says of them, and their last periods."""
+    totals = grid.totals.append_column("grid_row", pa.array(np.arange(grid.totals.num_rows)))
+    items = view.snapshot.table("int_item_version")
+    tables = {"int_item_version": items, "series_total": totals, "heir": heirs(view, history)}
+    with engine(tables, **view.variables()) as connection:
+        series = connection.execute(_SERIES.format(location=_LEVEL[level])).to_arrow_table()
+    row = series["grid_row"].fill_null(-1).to_numpy()
+    skipped = grid.units.shape[1] - len(periods)
+    units, censored = grid.units[:, skipped:], grid.is_censored[:, skipped:]
+    if not np.array_equal(row, np.arange(len(units))):
+        heir = row < 0
+        units, censored = units[row], censored[row]
+        units[heir], censored[heir] = 0, False
+    keys: pd.DataFrame = series.drop_columns(["grid_row"]).to_pandas(types_mapper=_exact)
     silent = unreported(
         keys["location_id"].to_numpy(dtype=object),
-        _periods_between(begin, keys["last_sale"], bucket),
+        _periods_between(begin, series["last_sale"], periods.bucket),
         len(periods),
-        stale_periods=in_bucket(view.scheme.fallback.stale_periods, view.scheme, bucket),
+        stale_periods=in_bucket(view.scheme.fallback.stale_periods, view.scheme, periods.bucket),
     )
-    return Panel(keys, units, censored, silent & ~censored, launch_index, periods)
+    launch_index = _periods_between(begin, series["launch"], periods.bucket)
+    return Panel(keys, units / SCALE, censored, silent & ~censored, launch_index, periods)
 
 
-def _periods_between(begin: date, days: pd.Series, bucket: Bucket) -> np.ndarray:
+def _exact(kind: pa.DataType) -> pd.ArrowDtype | None:
+    """Decimals and dates stay what they are, column-wise."""
+    return pd.ArrowDtype(kind) if pa.types.is_decimal(kind) or pa.types.is_date(kind) else None
+
+
+def _periods_between(begin: date, days: pa.ChunkedArray, bucket: Bucket) -> np.ndarray:
     """Whole periods from the period of `begin` to that of each day; negative where it lies before it or is null."""
     begin = period_start(begin, bucket)
-    stamps = pd.to_datetime(days).fillna(pd.Timestamp(begin) - pd.Timedelta(days=31))
+    known = days.fill_null(begin - timedelta(days=31)).to_numpy().astype("datetime64[D]")
     if bucket == "month":
-        return ((stamps.dt.year - begin.year) * 12 + stamps.dt.month - begin.month).to_numpy(np.int64)
-    between = (stamps - pd.Timestamp(begin)).dt.days.to_numpy(np.int64)
+        months: np.ndarray = (known.astype("datetime64[M]") - np.datetime64(begin, "M")).astype(np.int64)
+        return months
+    between: np.ndarray = (known - np.datetime64(begin, "D")).astype(np.int64)
     return between // 7 if bucket == "week" else between
 
 
@@ -260,16 +278,16 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
     """
     scheme, partition = view.scheme, view.partition
     buckets, window = scheme.buckets, scheme.value.window_cycles
-    levels: list[tuple[str, Bucket, int, int | None]] = [("region", buckets.classification, window, None)]
+    windows = [Window("region", buckets.classification, window)]
     if scheme.class_level == "location":
         years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
         length = max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
-        levels.append(("location", buckets.classification, length, window))
+        windows.append(Window("location", buckets.classification, length, window))
     else:
-        levels.append(("location", buckets.planning, buckets.planning_periods, None))
+        windows.append(Window("location", buckets.planning, buckets.planning_periods))
     frames = []
-    for level, bucket, length, value_length in levels:
-        data = panel(view, history, level=level, bucket=bucket, length=length, value_length=value_length)
+    for at, data in zip(windows, panels(view, history, windows), strict=True):
+        level, bucket = at.level, at.bucket
         if not len(data.keys):
             continue
         cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()
@@ -279,7 +297,11 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
             data.launch_index,
             scheme=scheme,
             periods=data.periods,
-            is_ended=ended(data.keys["status"].tolist(), data.keys["end_date"].tolist(), on=cutoff_day),
+            is_ended=ended(
+                data.keys["status"].tolist(),
+                data.keys["end_date"].astype(object).where(data.keys["end_date"].notna(), None).tolist(),
+                on=cutoff_day,
+            ),
         )
         facts = data.keys.drop(
             columns=["series", "end_date", "status", "family", "price", "currency", "predecessor_sku_id"]
@@ -294,7 +316,7 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
             data,
             measures,
             previous if level == scheme.class_level else None,
-            value_periods=min(value_length or length, len(data.periods)),
+            value_periods=min(at.value_length or at.length, len(data.periods)),
         )
         measures["confidence"] = measures["confidence"].where(lent["fallback_level"] == OWN, lent["confidence"])
         parts = [facts, measures, lent.drop(columns="confidence")]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from expectations.reconciliation import SIGNS
-from strata.conformed import history, profile
+from strata.conformed import grid, history, profile
 from strata.conformed.history import View, intake_summary
 from strata.tables import DEMAND_HISTORY
 from tests.strata.conformed.past import demand_history
@@ -300,7 +300,7 @@ def test_history_and_profile_do_not_depend_on_the_size_of_batches(
         here.sale(f"2026-0{1 + number % 3}-1{number}T10:00:00Z", quantity=Decimal(1 + number), sku_id=sku)
     view, found = here.view("2026-04"), {}
     for size in (history.BATCH_ROWS, 2):
-        for module in (history, profile):
+        for module in (history, grid):
             monkeypatch.setattr(module, "BATCH_ROWS", size)
         path = tmp_path / f"{size}.parquet"
         history.demand_history(view, path)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from strata.calendar import Bucket, closed_periods, first_open_period, next_period, period_start
 from strata.conformed.history import View
-from strata.conformed.profile import Panel, demand_profile, panel
+from strata.conformed.profile import Panel, Window, demand_profile, panel
 from strata.tables import DEMAND_HISTORY
 from tests.strata.conformed.place import Place
 
@@ -94,7 +95,7 @@ def slow(rows: list[dict[str, Any]], view: View, *, level: str, bucket: Bucket, 
 def taken(place: Place, rows: list[dict[str, Any]], **how: Any) -> tuple[Panel, View]:
     view = place.view(CYCLE)
     table = DEMAND_HISTORY.conform(pa.Table.from_pylist(rows, schema=DEMAND_HISTORY.schema))
-    return panel(view, table, **how), view
+    return panel(view, table, Window(**how)), view
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -110,7 +111,7 @@ def test_the_panel_is_what_a_loop_says(tmp_path: Path, seed: int, level: str, bu
     np.testing.assert_array_equal(found.units, np.array(wanted["units"]))
     np.testing.assert_array_equal(found.censored, np.array(wanted["censored"]))
     assert found.keys["revenue"].tolist() == wanted["revenue"]
-    assert [None if value != value else value for value in found.keys["margin"]] == wanted["margin"]
+    assert [None if pd.isna(value) else value for value in found.keys["margin"]] == wanted["margin"]
     sales = list(found.keys[["first_sale", "last_sale"]].itertuples(index=False, name=None))
     assert sales == wanted["sales"]
     launches = [_slow_between(found.periods.starts[0], first, bucket) for first, _ in wanted["sales"]]
