@@ -62,14 +62,10 @@ def value_classes(
         twice = names[np.bincount(name_rank) > 1][:3].tolist()
         raise ValueError(f"sku_id: {twice} stand more than once in one ranking; give one row per item")
     count = len(value)
-    counted = np.isfinite(value) & (value > 0)
-    order = np.lexsort((name_rank, -np.where(counted, value, 0.0)))[: int(counted.sum())]
+    order = ranking(value, name_rank, counted=np.isfinite(value) & (value > 0))
     ranked = value[order]
-    running = np.cumsum(ranked)
-    share_with = np.round(running / running[-1], SHARE_DECIMALS) if len(order) else running
-    before = np.concatenate([[0.0], share_with[:-1]]) if len(order) else running
-    is_first = np.concatenate([[True], ranked[1:] != ranked[:-1]]) if len(order) else np.zeros(0, dtype=bool)
-    before = before[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
+    share_with = running_shares(ranked)
+    before = np.concatenate([[0.0], share_with[:-1]])[: len(order)][first_of_equals(ranked)]
     classes = np.array([*cuts, "C"])
     bounds = np.array([*cuts.values()])
     value_class = np.full(count, UNVALUED, dtype=classes.dtype)
@@ -77,6 +73,28 @@ def value_classes(
     value_class[order] = classes[np.searchsorted(bounds, before, side="right")]
     cumulative_share[order], share_before[order] = share_with, before
     return ValueClasses(value_class=value_class, cumulative_share=cumulative_share, share_before=share_before)
+
+
+def ranking(
+    value: npt.NDArray[np.float64], name_rank: npt.NDArray[np.int64], *, counted: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
+    """Rows of the counted items, the largest value first; equal values stand in the order of `name_rank`."""
+    return np.lexsort((name_rank, -np.where(counted, value, -np.inf)))[: int(counted.sum())]
+
+
+def first_of_equals(ranked: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """Per place in a ranking, the place of the first item of equal value: ties share what is decided by place."""
+    is_first = np.concatenate([[True], ranked[1:] != ranked[:-1]])[: len(ranked)]
+    return np.maximum.accumulate(np.where(is_first, np.arange(len(ranked)), 0))
+
+
+def running_shares(ranked: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Share of the total up to and with each item, in the order given; all 0 where the total is 0."""
+    running = np.cumsum(ranked)
+    if not len(running) or running[-1] <= 0:
+        return np.zeros(len(running))
+    shares: npt.NDArray[np.float64] = np.round(running / running[-1], SHARE_DECIMALS)
+    return shares
 
 
 def placed_classes(
