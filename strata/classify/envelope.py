@@ -122,7 +122,8 @@ def zhou_fan_scores(criteria: Floats, *, balance: float) -> Floats:
         (part - part.min()) / width if width > 0 else np.zeros(len(part))
         for part, width in zip(parts, widths, strict=True)
     )
-    return balance * best + (1 - balance) * worst
+    scores: Floats = np.round(balance * best + (1 - balance) * worst, 12)
+    return scores
 
 
 def _checked(criteria: Floats) -> None:

@@ -1,6 +1,6 @@
 """`strata`: thin commands over the same functions that Dagster and the tests call. Heavy imports stay inside them.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a gate or an approval.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused: by a gate, by an approval, or some rows of a file.
 """
 
 import warnings
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import exceptions, exports, imports, latency, releases, runs, schemes, staging
+from strata.cli import classify, exceptions, exports, imports, latency, releases, runs, schemes, staging
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -25,6 +25,7 @@ for command in (runs.init, runs.demo, staging.stage, runs.land, runs.run, runs.d
 app.command()(exports.export)
 app.command("import")(imports.import_)
 app.command()(latency.latency)
+app.command()(classify.classify)
 
 
 @app.callback()

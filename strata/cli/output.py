@@ -15,7 +15,7 @@ WIDE = 400  # columns are as wide as their content; a narrow terminal wraps, not
 
 
 class Refused(Exception):  # noqa: N818 - it is an outcome, not a fault
-    """A gate or an approval forbids what was asked for (exit code 3)."""
+    """A gate or an approval forbids what was asked for, or rows of a file were refused (exit code 3)."""
 
 
 def fail(message: str, *, code: int) -> NoReturn:
