@@ -1,6 +1,6 @@
 """How well two divisions of the same items agree, and how well a division separates them.
 
-Belongs here: adjusted Rand index and silhouette. Does not: making divisions (`strata.classify.clusters`).
+Belongs here: adjusted Rand index, Cohen's kappa, silhouette. Does not: making divisions (`strata.classify.clusters`).
 """
 
 import numpy as np
@@ -44,6 +44,34 @@ def adjusted_rand(first: npt.NDArray[np.generic], second: npt.NDArray[np.generic
     expected = by_row * by_column / every if every else 0.0
     most = (by_row + by_column) / 2.0
     return 1.0 if most == expected else (together - expected) / (most - expected)
+
+
+def cohen_kappa(first: npt.NDArray[np.generic], second: npt.NDArray[np.generic]) -> float:
+    """Share of items that two assignments class alike, corrected for chance: 1 equal, 0 as good as chance.
+
+    Names of classes matter: A and B exchanged is disagreement. Two assignments of one and the same single class are
+    equal: 1.
+
+    Args:
+        first: class per item [n].
+        second: class per item [n].
+
+    Raises:
+        ValueError: lengths differ or there is no item.
+
+    Examples:
+        >>> round(cohen_kappa(np.array(list("AABBC")), np.array(list("AABCC"))), 4)
+        0.7059
+
+    References:
+        Cohen (1960), Educational and Psychological Measurement 20:37-46.
+    """
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"classes {first.shape} and {second.shape} must be two columns of one length, not empty")
+    classes, coded = np.unique(np.concatenate([first, second]), return_inverse=True)
+    shares = [np.bincount(half, minlength=len(classes)) / len(first) for half in np.split(coded, 2)]
+    alike, by_chance = float((first == second).mean()), float(shares[0] @ shares[1])
+    return 1.0 if by_chance == 1.0 else (alike - by_chance) / (1.0 - by_chance)
 
 
 def silhouette(points: Floats, label: npt.NDArray[np.int64]) -> Floats:

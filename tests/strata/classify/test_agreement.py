@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strata.classify.agreement import adjusted_rand, silhouette
+from strata.classify.agreement import adjusted_rand, cohen_kappa, silhouette
 
 ORACLE = Path(__file__).resolve().parents[3] / "../shared/oracle/stats_drift/stats_drift.json"
 labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=12)
@@ -45,6 +45,17 @@ def test_rand_index_counts_pairs(pairs: list[tuple[int, int]]) -> None:
     assert adjusted_rand(first, second) == pytest.approx(slow, abs=1e-12)
     assert adjusted_rand(second, first) == pytest.approx(slow, abs=1e-12)
     assert adjusted_rand(np.array(list("wxyz"))[first], second) == pytest.approx(slow, abs=1e-12)
+
+
+@given(labels)
+@settings(max_examples=60, deadline=None)
+def test_kappa_is_that_of_the_table_of_classes(pairs: list[tuple[int, int]]) -> None:
+    first, second = (np.array(column) for column in zip(*pairs, strict=True))
+    alike = sum(a == b for a, b in pairs) / len(pairs)
+    chance = sum((first == k).mean() * (second == k).mean() for k in range(4))
+    slow = 1.0 if chance == 1 else (alike - chance) / (1 - chance)
+    assert cohen_kappa(first, second) == pytest.approx(slow, abs=1e-12)
+    assert cohen_kappa(first, first) == 1.0
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 2)), min_size=2, max_size=12))
