@@ -21,6 +21,7 @@ _CELLS = 4_000_000  # of items x corners at once: 32 MB stay near the cache
 _MOST_CRITERIA = 6  # the number of corners grows about tenfold with each criterion
 _MOST_CORNERS = 100_000  # 100,000 items against as many corners take minutes
 _DIGITS = 10
+_WIDE = 1e6  # from here on corners are looked for in several units
 _STEPS = 3_000  # a longer frontier is passed on unthinned: finding all of it costs more than it saves
 _ROUNDING = 1e-13  # of a weight: below it a corner's weight is zero but for rounding
 
@@ -87,7 +88,7 @@ def worst_scores(criteria: Floats) -> Floats:
         scale = np.where(told, scale, criteria[counted].max(axis=0))
         scale = np.where(scale > 0, scale, 1.0)
     front, scaled = front / scale, criteria[counted] / scale
-    directions = _corners(front, least=True)
+    directions = np.vstack([_corners(front / unit, least=True) / unit for unit in _units(front)])
     reached = _over(directions, front, best=False)
     usable = reached > 0
     scores[counted] = _settled(_over(scaled, directions[usable] / reached[usable, None], best=False))
@@ -140,6 +141,21 @@ def _over(rows: Floats, others: Floats, *, best: bool) -> Floats:
     step = max(1, _CELLS // len(others))
     blocks = (rows[at : at + step] @ others.T for at in range(0, len(rows), step))
     return np.concatenate([block.max(axis=1) if best else block.min(axis=1) for block in blocks])
+
+
+def _units(front: Floats) -> list[Floats]:
+    """Units per criterion in which corners are looked for: one, and more where amounts differ by orders of magnitude.
+
+    A corner whose weights differ by more than ten orders is lost to rounding in one unit and found in another.
+    """
+    least = np.where(front > 0, front, np.inf).min(axis=0)
+    least = np.where(np.isfinite(least), least, 1.0)
+    most = np.where(front.max(axis=0) > 0, front.max(axis=0), 1.0)
+    units = [np.ones(front.shape[1])]
+    if (most > _WIDE * least).any():
+        logs = np.log(np.where(front > 0, front, 1.0)).sum(axis=0) / np.maximum((front > 0).sum(axis=0), 1)
+        units += [np.exp(logs), least, np.sqrt(np.exp(logs) * least), np.sqrt(np.exp(logs) * most)]
+    return units
 
 
 def _settled(scores: Floats) -> Floats:

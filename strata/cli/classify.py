@@ -117,12 +117,9 @@ def _classify_items(
     if found.repeats:
         notes += (f"{found.repeats:,} rows equal an earlier one and were taken once",)
     rules = _rules(found.values, made.value_class, [one.name for one in told]) if method in ("kmeans", "gmm") else None
-    total = float(np.nansum(made.score))
-    table = [
-        {"class": name, "items": counts[name],
-         "score": float(np.nansum(made.score[made.value_class == name])) if method not in ("kmeans", "gmm") else None}
-        for name in (*limits.classes, "U") if counts[name]
-    ]  # fmt: skip
+    table: list[dict[str, Any]] = [
+        {"class": name, "items": counts[name]} for name in (*limits.classes, "U") if counts[name]
+    ]
     if json:
         show_json(
             {"out": str(out), "method": method, "rows": found.rows, "classed": len(found.name), "refused":
@@ -130,8 +127,9 @@ def _classify_items(
              "classes": {str(row["class"]): row["items"] for row in table}, "notes": list(notes), "rules": rules}
         )  # fmt: skip
     else:
-        for row in table:
-            row["share of score"] = row.pop("score") / total if total > 0 and row["score"] is not None else None  # type: ignore[operator]
+        total = float(np.nansum(made.score))
+        for row in table if rules is None and total > 0 else ():
+            row["share of score"] = float(np.nansum(made.score[made.value_class == row["class"]])) / total
         show_table(f"{len(found.name):,} items by {method}, in {out}", table)
         for note in notes:
             say(f"Note: {note}")
@@ -139,6 +137,8 @@ def _classify_items(
             say(f"{rule['class']} if {rule['words']} ({rule['items']:,} items, {rule['share_right']:.0%} right)")
         if rules:
             say(f"These rules name the class of {rules['share_explained']:.1%} of {rules['items_seen']:,} items.")
+            if not rules["is_enough"]:
+                say("That is less than 95 %: no few words say what these clusters are.")
     if refused:
         for fault in found.refusals[:SHOWN]:
             print(f"{path}: line {fault.line}, column {fault.column}: {fault.value!r}, {fault.reason}", file=sys.stderr)

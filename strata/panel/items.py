@@ -189,8 +189,8 @@ def _csv(
     blank = np.ones(len(table), dtype=bool)
     for column in table.columns:
         blank &= pc.equal(pc.binary_length(column), 0).to_numpy()
+    lines = _lines(path, delimiter, len(table) + len(skipped) + 1)
     table, record = table.filter(pa.array(~blank)), record[~blank]
-    lines = _lines(path, delimiter, int(record.max(initial=0)))
     line = record if lines is None else lines[record - 1]
     for number, text in broken:
         at = number if lines is None or number > len(lines) else int(lines[number - 1])
@@ -237,7 +237,8 @@ def _lines(path: Path, delimiter: str, records: int) -> npt.NDArray[np.int64] | 
     starts = [1]
     for _ in reader:
         starts.append(reader.line_num + 1)
-    return np.array(starts[:-1], dtype=np.int64)
+    # Where the two readers see other records (stray quotes), numbers of records are the better guess.
+    return np.array(starts[:-1], dtype=np.int64) if len(starts) > records else None
 
 
 def _parquet(path: Path, id_column: str, columns: Sequence[str]) -> tuple[pa.Table, npt.NDArray[np.int64], int]:

@@ -78,6 +78,25 @@ def test_thousands_of_items_share_corners() -> None:
         assert worst[item] == pytest.approx(programme(criteria, item, best=False), rel=1e-8)
 
 
+def test_amounts_over_ten_orders_of_magnitude_have_no_better_weights() -> None:
+    """The programme solved in several units (a solver's tolerance is lost in one); each solution is made to fit."""
+    from scipy.optimize import linprog
+
+    rng = np.random.default_rng(9)
+    for _ in range(4):
+        criteria = 10 ** rng.uniform(0, 10, (12, 3))
+        for best, scores in ((True, best_scores(criteria)), (False, worst_scores(criteria))):
+            sign = 1.0 if best else -1.0
+            for item in range(12):
+                reached = []
+                for unit in (criteria.max(axis=0), np.sqrt(criteria.max(axis=0) * criteria.min(axis=0))):
+                    scaled = criteria / unit
+                    weights = linprog(-sign * scaled[item], sign * scaled, sign * np.ones(12)).x
+                    along = scaled @ np.maximum(weights, 0)
+                    reached.append(along[item] / (along.max() if best else along.min()))
+                assert sign * scores[item] >= sign * (max(reached) if best else min(reached)) * (1 - sign * 1e-8)
+
+
 @pytest.mark.capability("3.1", part="known defect of best weights shown")
 def test_an_item_with_only_a_long_lead_time_is_a_best_item() -> None:
     """S34 and S45 sell 190.89 and 34.40 a year and lead in lead time; worst weights and an order take that back."""
