@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 LIFECYCLE_STATES = ("intro", "growth", "mature", "decline", "eol", "dead")
-NOT_NEGATIVE = ("mean_units_period", "cv", "cv_deseasonalised", "cv2_nonzero", "recent_ratio")
+NOT_NEGATIVE = ("mean_units_period", "cv", "cv_deseasonalised", "forecast_error", "cv2_nonzero", "recent_ratio")
 PERIOD_COUNTS = ("periods_observed", "periods_censored", "demand_periods", "order_lines")
 
 

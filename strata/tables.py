@@ -268,6 +268,7 @@ DEMAND_PROFILE = _table(
         _n("mean_units_period", "float", "Mean demand per observed period, base units."),
         _n("cv", "float", "Sample standard deviation of demand per period / its mean, zero periods included."),
         _n("cv_deseasonalised", "float", "The same after trend and season are taken out; null below two full seasons."),
+        _n("forecast_error", "float", "Error of the best simple forecast / mean; null where the scheme measures none."),
         _n("adi", "float", "Mean interval between demands in periods, the first counted from launch."),
         _n("cv2_nonzero", "float", "Squared coefficient of variation of the non-zero sizes, sample variance."),
         _n("trend_strength", "float", "0 to 1; null below two full seasons."),

@@ -23,9 +23,11 @@ KEY = ["sku_id", "location_id"]
 OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
 FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
 
-# The basis is either column; which one, the scheme says. A ranking sees the value of every item of the location.
+# The basis is one of these columns; which one, the scheme says. A ranking sees the value of every item of the location.
 _VALUE = ("class_level.revenue", "class_level.margin", "class_level.expected_value")
-_CV = ("class_level.cv", "class_level.cv_deseasonalised", "class_level.expected_cv")
+_CV = (
+    "class_level.cv", "class_level.cv_deseasonalised", "class_level.forecast_error", "class_level.expected_cv",
+)  # fmt: skip
 _SAME = tuple(f"{table}.{key}" for table in ("class_level", "previous") for key in KEY)
 _OVERRIDDEN = tuple(f"override.{key}" for key in KEY)
 _RUNG = ("class_level.fallback_level", "rule.fallback")

@@ -1,4 +1,4 @@
-"""Variability class of every item by its coefficient of variation (XYZ).
+"""Variability class of every item by its coefficient of variation, or scaled forecast error (XYZ).
 
 Belongs here: cutting a CV. Does not: computing it (`strata.demand`), memory (`strata.classify.hysteresis`).
 """
@@ -17,7 +17,7 @@ def variability_classes(
     """Class items by CV per period: X up to and with the first cut, Y up to and with the second, Z above.
 
     Args:
-        cv: coefficient of variation on the scheme's basis; NaN where undefined (nothing sold, one period).
+        cv: coefficient of variation, or scaled error, by the scheme's basis; NaN where undefined.
         periods_observed: closed, uncensored periods behind it; fewer than `variability.min_periods` gives `U`.
         variability: cuts and least number of periods.
 

@@ -73,7 +73,12 @@ STEPS: tuple[Step, ...] = (
         {
             **dict.fromkeys(_RUNG, aggregated(*_RUNG_OF, when=(*_OWN, *_MONEY, *_LENDER))),
             "expected_units_period": aggregated(*_OWN, when=_LENDER),
-            "expected_cv": aggregated("demand_shape.cv", "demand_shape.cv_deseasonalised", when=(*_OWN, *_LENDER)),
+            "expected_cv": aggregated(
+                "demand_shape.cv",
+                "demand_shape.cv_deseasonalised",
+                "demand_shape.forecast_error",
+                when=(*_OWN, *_LENDER),
+            ),
             "expected_value": aggregated(*_OWN, *_MONEY, when=_LENDER),
         },
         rows=("series_key.series",),

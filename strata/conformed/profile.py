@@ -88,9 +88,9 @@ _FACTS = (
     "sku_id", "location_id", "launch", "first_sale", "last_sale", "revenue", "margin", "demand_units", "order_lines",
 )  # fmt: skip
 _MEASURES = (
-    "periods_observed", "demand_periods", "mean_units_period", "cv", "cv_deseasonalised", "adi", "cv2_nonzero",
-    "trend_strength", "seasonal_strength", "demand_class", "recent_ratio", "shift_z", "is_true_shift",
-    "lifecycle_state",
+    "periods_observed", "demand_periods", "mean_units_period", "cv", "cv_deseasonalised", "forecast_error", "adi",
+    "cv2_nonzero", "trend_strength", "seasonal_strength", "demand_class", "recent_ratio", "shift_z",
+    "is_true_shift", "lifecycle_state",
 )  # fmt: skip
 _RUNG = (
     "fallback_level", "fallback_reason", "fallback_source", "fallback_valid_until_cycle", "expected_units_period",

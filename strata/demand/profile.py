@@ -14,6 +14,7 @@ import pandas as pd
 from strata.calendar import PERIODS_PER_YEAR, Bucket, Periods
 from strata.demand.intermittency import checked_matrix, demand_class, interval_and_size
 from strata.demand.lifecycle import lifecycle_state
+from strata.demand.scaled_error import scaled_error
 from strata.demand.seasonality import decompose
 from strata.demand.shift import level_shift, recent_ratio
 from strata.derivation import Derivation, Step, aggregated
@@ -34,6 +35,7 @@ STEPS: tuple[Step, ...] = (
             "mean_units_period": aggregated(*_SEEN),
             "cv": aggregated(*_SEEN),
             "cv_deseasonalised": aggregated(*_SEEN, when=("rule.seasonality",)),
+            "forecast_error": aggregated(*_SEEN, when=("rule.forecast_error",)),
             "adi": aggregated(*_SEEN),
             "cv2_nonzero": aggregated(*_SEEN),
             "trend_strength": aggregated(*_SEEN, when=("rule.seasonality",)),
@@ -150,6 +152,7 @@ def _measured(
             "mean_units_period": mean,
             "cv": cv,
             "cv_deseasonalised": parts.remainder_cv,
+            "forecast_error": _error(units, observed, scheme, bucket),
             "adi": rhythm.adi,
             "cv2_nonzero": rhythm.cv2,
             "trend_strength": parts.trend_strength,
@@ -164,6 +167,21 @@ def _measured(
             "confidence": seen / count if count else np.zeros(series),
         }
     )
+
+
+def _error(units: Floats, observed: Booleans, scheme: Scheme, bucket: Bucket) -> Floats:
+    """Scaled forecast error by the scheme's benchmarks; NaN where the scheme names none."""
+    rule = scheme.forecast_error
+    if rule is None:
+        return np.full(len(units), np.nan)
+    return scaled_error(
+        units,
+        observed,
+        season=PERIODS_PER_YEAR[bucket],
+        alphas=rule.alphas,
+        warm_up=in_bucket(rule.warm_up, scheme, bucket),
+        min_forecasts=in_bucket(rule.min_forecasts, scheme, bucket),
+    ).error
 
 
 def _mean_and_cv(units: Floats, observed: Booleans) -> tuple[Floats, Floats]:

@@ -13,7 +13,11 @@ from strata.scheme.model import Scheme
 Row = Mapping[str, Any]
 T = TypeVar("T")
 
-_BASIS = {"cv": "CV of demand per period", "cv_deseasonalised": "CV after trend and season"}
+_BASIS = {
+    "cv": "CV of demand per period",
+    "cv_deseasonalised": "CV after trend and season",
+    "forecast_error": "scaled forecast error",
+}
 _METRIC = {"csl": "cycle service level", "fill_rate": "fill rate"}
 _VALUE_REASONS = {
     "new_item": "It has no class from the cycle before, so nothing is held.",

@@ -81,7 +81,10 @@ class SchemeRegister:
 
 
 def parameters(scheme: Scheme) -> list[tuple[str, str, str]]:
-    """Every number and choice of a scheme as (path, value, rationale of the nearest part), sorted by path."""
+    """Every number and choice of a scheme as (path, value, rationale of the nearest part), sorted by path.
+
+    A part that the scheme leaves out chooses nothing.
+    """
     rows: list[tuple[str, str, str]] = []
 
     def walk(path: str, node: Any, rationale: str) -> None:
@@ -96,5 +99,6 @@ def parameters(scheme: Scheme) -> list[tuple[str, str, str]]:
         else:
             rows.append((path, "null" if node is None else str(node), rationale.strip()))
 
-    walk("", scheme.model_dump(mode="json"), scheme.rationale)
+    left_out = {name for name in type(scheme).model_fields if name not in scheme.model_fields_set}
+    walk("", scheme.model_dump(mode="json", exclude=left_out), scheme.rationale)
     return sorted(rows)

@@ -61,9 +61,9 @@ class Value(Part):
 
 
 class Variability(Part):
-    """Variability class by coefficient of variation per classification period."""
+    """Variability class by coefficient of variation, or scaled forecast error, per classification period."""
 
-    basis: Literal["cv", "cv_deseasonalised"]
+    basis: Literal["cv", "cv_deseasonalised", "forecast_error"]
     cuts: dict[Literal["X", "Y"], Annotated[float, Field(gt=0, le=10)]]
     min_periods: int = Field(ge=2, le=60)
 
@@ -72,6 +72,17 @@ class Variability(Part):
         if set(self.cuts) != {"X", "Y"} or not self.cuts["X"] < self.cuts["Y"]:
             raise ValueError(f"variability.cuts must name X and Y with X < Y, not {self.cuts}")
         return self
+
+
+class ForecastError(Part):
+    """Benchmarks behind the scaled forecast error: smoothing constants tried, and forecasts that are judged.
+
+    Forecasts begin after `warm_up` observed classification periods; fewer than `min_forecasts` of them give no error.
+    """
+
+    alphas: tuple[Share, ...] = Field(min_length=1)
+    warm_up: int = Field(ge=1, le=60)
+    min_forecasts: int = Field(ge=2, le=60)
 
 
 class DemandPattern(Part):
@@ -299,11 +310,20 @@ class Scheme(Part):
     unit_jump: UnitJump | None = None
     hierarchy: Hierarchy | None = None
     cadence: Cadence | None = None
+    forecast_error: ForecastError | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory
     policies: dict[str, Policy]
     gates: Gates
+
+    @model_validator(mode="after")
+    def _basis_is_measured(self) -> Self:
+        if self.variability.basis == "forecast_error" and self.forecast_error is None:
+            raise ValueError(
+                "variability.basis forecast_error needs the part forecast_error: alphas, warm_up, min_forecasts"
+            )
+        return self
 
     @model_validator(mode="after")
     def _own_history_is_classed(self) -> Self:

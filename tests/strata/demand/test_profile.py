@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.calendar import Periods, next_period
+from strata.classify.variability import variability_classes
 from strata.demand.profile import in_bucket, profile
+from strata.demand.scaled_error import scaled_error
 from strata.scheme.load import load_scheme
+from strata.scheme.model import ForecastError, Scheme
 from strata.tables import TABLES
 
 SCHEME = load_scheme(Path(__file__).resolve().parents[3] / "config/schemes/2017.1.yml").scheme
@@ -22,13 +25,15 @@ def months(count: int) -> Periods:
     return Periods("month", tuple(next_period(date(2024, 1, 1), "month", index) for index in range(count)))
 
 
-def run(units: np.ndarray, censored: np.ndarray | None = None, launch: int | list[int] = 0) -> pd.DataFrame:
+def run(
+    units: np.ndarray, censored: np.ndarray | None = None, launch: int | list[int] = 0, scheme: Scheme = SCHEME
+) -> pd.DataFrame:
     matrix = np.asarray(units, dtype=float)
     return profile(
         matrix,
         np.zeros(matrix.shape, dtype=bool) if censored is None else censored,
         np.broadcast_to(np.asarray(launch), (len(matrix),)),
-        scheme=SCHEME,
+        scheme=scheme,
         periods=months(matrix.shape[1]),
         is_ended=np.zeros(len(matrix), dtype=bool),
     )
@@ -134,3 +139,29 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 def test_no_series_give_no_rows_with_all_columns() -> None:
     assert run(np.zeros((0, 5))).columns.tolist() == run(np.ones((1, 5))).columns.tolist()
+
+
+@pytest.mark.capability("3.1", part="variability classes on scaled forecast error")
+def test_the_scaled_forecast_error_is_measured_where_the_scheme_asks_for_it() -> None:
+    """A purely seasonal item is Y by its CV and X by what a simple forecast misses; null without the scheme's part."""
+    month = np.arange(48)
+    units = np.array([100 + 90 * np.sin(2 * np.pi * month / 12), np.random.default_rng(1).gamma(1.0, 100, 48)])
+    rule = ForecastError(alphas=(0.2,), warm_up=3, min_forecasts=12, rationale="one season of forecasts at least")
+    asked = SCHEME.model_copy(
+        update={
+            "forecast_error": rule,
+            "variability": SCHEME.variability.model_copy(update={"basis": "forecast_error"}),
+        }
+    )
+    rows = run(units, scheme=asked)
+    expected = scaled_error(units, np.ones(units.shape, bool), season=12, alphas=(0.2,), warm_up=3, min_forecasts=12)
+    np.testing.assert_array_equal(rows["forecast_error"], expected.error)
+    seen = rows["periods_observed"].to_numpy()
+    by_cv, by_error = (
+        variability_classes(rows[basis].to_numpy(), seen, variability=asked.variability).tolist()
+        for basis in ("cv", "forecast_error")
+    )
+    assert (by_cv, by_error) == (["Y", "Z"], ["X", "Z"])
+    assert run(units)["forecast_error"].isna().all()
+    with pytest.raises(ValueError, match="basis forecast_error needs the part forecast_error"):
+        Scheme.model_validate({**asked.model_dump(mode="json"), "forecast_error": None})

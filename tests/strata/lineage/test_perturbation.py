@@ -28,7 +28,11 @@ OUTPUTS = ("demand_history", "reconciliation", "demand_profile", "segment_assign
 # The other basis is looked at as well, so that every column that a scheme may ask for is shown to matter.
 SCHEMES: tuple[dict[str, dict[str, Any]], ...] = (
     {},
-    {"value": {"basis": "margin", "window_cycles": 36}, "variability": {"basis": "cv_deseasonalised"}},
+    {
+        "value": {"basis": "margin", "window_cycles": 36},
+        "variability": {"basis": "cv_deseasonalised"},
+        "forecast_error": {"alphas": [0.2], "warm_up": 3, "min_forecasts": 3, "rationale": "a small panel, for a test"},
+    },
 )
 Edge = tuple[str, str]
 

@@ -208,7 +208,7 @@ class World:
 
     def _view(self, folder: Path) -> View:
         scheme = load_yaml(REPOSITORY / "config" / "schemes" / "2017.1.yml")
-        scheme |= {part: scheme[part] | change for part, change in self.changes.items()}
+        scheme |= {part: scheme.get(part, {}) | change for part, change in self.changes.items()}
         snapshot = Snapshot(str(self.made), folder, "", (), dict.fromkeys(SNAPSHOT_KEYS, TableContent(0, "")), "", "")
         calendar = Calendar(
             first_cycle="2020-01",
