@@ -20,6 +20,7 @@ import pandas as pd
 
 from strata.calendar import Periods, next_period
 from strata.classify.assign import assign
+from strata.demand.level import level_measures
 from strata.demand.profile import profile
 from strata.partition import Partition
 from strata.scheme.load import load_scheme
@@ -57,6 +58,10 @@ def strata(units: np.ndarray, price: np.ndarray) -> pd.DataFrame:
     rows[["fallback_level", "fallback_reason", "fallback_valid_until_cycle"]] = ["own", None, None]
     rows[["expected_cv", "expected_value"]] = np.nan
     rows["revenue"] = units[:, -12:].sum(axis=1) * price
+    assert SCHEME.level is not None
+    levels = level_measures(units, np.ones(units.shape, dtype=bool), rule=SCHEME.level)
+    levels["level_value"] = levels["level_units_period"] * price * 12
+    rows = rows.drop(columns=["recent_ratio", "shift_z", "is_true_shift"]).join(levels)
     overrides = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])
     previous = None
     for cycle in ("2025-12", "2026-01"):
@@ -117,9 +122,10 @@ def main() -> None:
         reference = plain(units[:SUBSAMPLE], price[:SUBSAMPLE])
     sampled = time.perf_counter() - start
     baseline = sampled * items / SUBSAMPLE
+    # The shipped classes rest on the CV within levels, those of the baseline on the raw one: most agree, not all.
     has_cv = reference["cv"].notna().to_numpy()
     same = (frame["variability_class"].to_numpy()[:SUBSAMPLE] == reference["variability_class"].astype(object))[has_cv]
-    if not same.all():
+    if same.mean() < 0.8:
         raise SystemExit(f"the two disagree on {int((~same).sum())} of {SUBSAMPLE} variability classes")
     print(f"{'code':<36}{'items':>10}{'seconds':>10}{'items/s':>12}")
     print(f"{'strata profile + 2 x assign':<36}{items:>10,}{own:>10.2f}{items / own:>12,.0f}")

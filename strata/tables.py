@@ -269,6 +269,11 @@ DEMAND_PROFILE = _table(
         _n("cv", "float", "Sample standard deviation of demand per period / its mean, zero periods included."),
         _n("cv_deseasonalised", "float", "The same after trend and season are taken out; null below two full seasons."),
         _n("forecast_error", "float", "Error of the best simple forecast / mean; null where the scheme measures none."),
+        _n("cv_level", "float", "CV within levels, by logarithms; null without the scheme part `level`."),
+        _n("level_units_period", "float", "Mean demand per observed period since the last shift of level."),
+        _n("level_periods", "int", "Observed periods since the last shift; all those looked at where there is none."),
+        _n("level_cv_periods", "int", "Observed periods behind `cv_level`."),
+        _n("level_value", "float", "Value of the window at the level since the last shift, on the scheme's basis."),
         _n("adi", "float", "Mean interval between demands in periods, the first counted from launch."),
         _n("cv2_nonzero", "float", "Squared coefficient of variation of the non-zero sizes, sample variance."),
         _n("trend_strength", "float", "0 to 1; null below two full seasons."),
@@ -311,11 +316,20 @@ SEGMENT_ASSIGNMENT = _table(
         _c("computed_segment", "text", "What the scheme alone would say, hysteresis included, overrides not."),
         _n("previous_segment", "text", "Effective segment of the cycle before; null for a new item."),
         _n("cumulative_share", "float", "Cumulative share of value up to and with this item, largest first."),
-        _n("class_probability", "float", "Probability of the class; null until a stability draw is made."),
+        _n("class_probability", "float", "Probability of the computed segment by the sampling error of both metrics."),
         _n("override_id", "text", "Override in force, if any."),
         _c("as_known_at", "timestamp", "Cut-off: nothing learned later is in the row."),
         _c("revenue", "decimal", "Revenue over the value window."),
         _FALLBACK_LEVEL, _FALLBACK_REASON, _CONFIDENCE, _FALLBACK_UNTIL,
+        *(
+            column
+            for axis in ("value", "variability")
+            for column in (
+                _n(f"{axis}_pending", "text", "Class that a move waits for; null where none waits."),
+                _n(f"{axis}_confirmations", "int", "Runs in a row that proposed it; null where none waits."),
+                _n(f"{axis}_dwell_cycles", "int", "Cycles since the class moved; null where it never did."),
+            )
+        ),
     ),
     decided=True, scope="partition",
 )  # fmt: skip

@@ -1,9 +1,10 @@
 """The segment of every item of a partition: value and variability class, held against flicker, overrides applied.
 
-Belongs here: putting the two axes, memory, bypass and overrides together into `segment_assignment`. Does not: the
+Belongs here: putting the two axes, memory, controls and overrides together into `segment_assignment`. Does not: the
 measures (`strata.demand`), which overrides are in force (`strata.governance` resolves them at the cut-off).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,61 +12,87 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from strata.classify.hysteresis import Decision, hold_classes
+from strata.classify.control import (
+    ABSENT,
+    NO_MOVE,
+    REASONS,
+    UNDEFINED,
+    UNKNOWN,
+    Decision,
+    Memory,
+    displaced,
+    keep,
+    spend,
+    weigh,
+)
+from strata.classify.keyed import KEY, checked, floats, numbers, positions, taken
+from strata.classify.posterior import above_cuts, below_values, held_probability
 from strata.classify.value import ValueClasses, placed_classes, value_classes
 from strata.classify.variability import variability_classes
-from strata.derivation import Derivation, Inputs, Step, aggregated, computed, copied, copies
+from strata.derivation import Derivation, Step, aggregated, computed, copied, copies
 from strata.partition import Partition
 from strata.scheme.model import RUNGS, VALUE_CLASSES, VARIABILITY_CLASSES, Scheme
 from strata.tables import SEGMENT_ASSIGNMENT
 
-KEY = ["sku_id", "location_id"]
 OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
 FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
+AXES = {"value": VALUE_CLASSES[:-1], "variability": VARIABILITY_CLASSES[:-1]}
+MEMORY = tuple(f"{axis}_{name}" for axis in AXES for name in ("pending", "confirmations", "dwell_cycles"))
 
 # The basis is one of these columns; which one, the scheme says. A ranking sees the value of every item of the location.
-_VALUE = ("class_level.revenue", "class_level.margin", "class_level.expected_value")
+_VALUE = ("class_level.revenue", "class_level.margin", "class_level.level_value", "class_level.expected_value")
 _CV = (
-    "class_level.cv", "class_level.cv_deseasonalised", "class_level.forecast_error", "class_level.expected_cv",
+    "class_level.cv", "class_level.cv_deseasonalised", "class_level.cv_level", "class_level.forecast_error",
+    "class_level.expected_cv",
 )  # fmt: skip
 _SAME = tuple(f"{table}.{key}" for table in ("class_level", "previous") for key in KEY)
 _OVERRIDDEN = tuple(f"override.{key}" for key in KEY)
 _RUNG = ("class_level.fallback_level", "rule.fallback")
-_BY_VALUE = (*_SAME, *_RUNG, "class_level.is_true_shift", "rule.value", "rule.hysteresis")
-_BY_CV = (
-    *_SAME, *_RUNG, "class_level.is_true_shift", "class_level.periods_observed", "rule.variability", "rule.hysteresis",
+_SURE = ("class_level.periods_observed", "class_level.level_periods", "class_level.level_cv_periods")
+_BOTH = (
+    *_SAME, *_RUNG, *_SURE, "class_level.is_true_shift", "rule.value", "rule.variability", "rule.hysteresis",
+    "rule.level", *(f"previous.{name}" for name in MEMORY),
 )  # fmt: skip
-_BY_BOTH = tuple(dict.fromkeys((*_BY_VALUE, *_BY_CV)))
-_COMPUTED = (*_VALUE, *_CV, "previous.value_class", "previous.variability_class")
+_WAS = ("previous.value_class", "previous.variability_class")
+_COMPUTED = (*_VALUE, *_CV, *_WAS)
 _OVERRIDE = ("override.value_class", "override.variability_class")
+_EFFECTIVE = aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BOTH, *_OVERRIDDEN))
 STEPS: tuple[Step, ...] = (
     Derivation(
         "segment_assignment",
         {
             **copies("class_level", "sku_id", "location_id", "demand_class", "lifecycle_state", "revenue", *FALLBACK),
-            "value_class": aggregated(
-                *_VALUE, "previous.value_class", "override.value_class", when=(*_BY_VALUE, *_OVERRIDDEN)
-            ),
-            "variability_class": computed(
-                *_CV, "previous.variability_class", "override.variability_class", when=(*_BY_CV, *_OVERRIDDEN)
-            ),
-            "segment": aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BY_BOTH, *_OVERRIDDEN)),
-            "computed_segment": aggregated(*_COMPUTED, when=_BY_BOTH),
+            **dict.fromkeys(("value_class", "variability_class", "segment", *MEMORY), _EFFECTIVE),
+            "computed_segment": aggregated(*_COMPUTED, when=_BOTH),
             "previous_segment": computed("previous.segment", when=_SAME),
             "cumulative_share": aggregated(
-                *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value", *_RUNG)
+                *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value", "rule.level", *_RUNG)
             ),
-            "class_probability": Inputs("copy", ()),
+            "class_probability": aggregated(*_COMPUTED, when=_BOTH),
             "override_id": computed("override.override_id", when=_OVERRIDDEN),
             "as_known_at": copied("run.known_at"),
-            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BY_BOTH, *_OVERRIDDEN)),
+            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BOTH, *_OVERRIDDEN)),
         },
         rows=("class_level.sku_id",),
     ),
 )
 
 Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int8]
+Ints = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis before it is decided: memory, proposed class, what was cut, and how sure it is beyond each cut."""
+
+    before: Memory
+    proposed: Codes
+    metric: Floats
+    beyond: Floats
+    cuts: tuple[float, ...]
+    band: Floats
 
 
 def assign(
@@ -79,22 +106,23 @@ def assign(
 ) -> pd.DataFrame:
     """Assign a segment to every row of the profile.
 
-    Value: cumulative share of `scheme.value.basis`, ranked within a location. Variability: CV on
-    `scheme.variability.basis`, `U` where that is unknown. Both are held against the effective classes of the cycle
-    before; the dead band is `value_band` in share points and `variability_band` times the cut. An item whose
-    level-shift test fired has no dead band (`moved_shift`).
+    Value: cumulative share of `scheme.value.basis`, at the item's level where the scheme has a `level`, ranked within a
+    location. Variability: CV on `scheme.variability.basis`, `U` where that is unknown. Both are held against the
+    effective classes of the cycle before by the controls of `scheme.hysteresis` (`strata.classify.control`); the dead
+    band is `value_band` in share points and `variability_band` times the cut. The budget is spent per location.
 
     An item below its own history (`fallback_level`) is placed in the ranking by its expected value and moves nobody;
-    its variability is the expected one. On the rung `last_class` it keeps the class before. On `default` its
-    variability is `U`, and its value class rests on what the scheme's `fallback.default` says.
+    its variability is the expected one, and how sure it is nobody knows. On the rung `last_class` it keeps the class
+    before. On `default` its variability is `U`, and its value class rests on what the scheme's `fallback.default` says.
 
     Args:
         profile: rows of `demand_profile` at the scheme's class level.
-        previous: effective classes before: sku_id, location_id, value_class, variability_class, segment; None in the
-            first cycle. Rows of items that are no longer in the profile have no effect.
+        previous: effective rows before: sku_id, location_id, value_class, variability_class, segment, and the columns
+            `MEMORY` (without them nothing is pending); None in the first cycle. Rows of items that are no longer in
+            the profile have no effect.
         overrides: those in force at the cut-off: override_id, sku_id, location_id, value_class, variability_class (null
             leaves the axis alone); at most one per item. Overrides of items without a profile have no effect.
-        scheme: cuts, bands, basis.
+        scheme: cuts, controls, basis.
         partition: region and cycle of the rows.
         cutoff: instant, with time zone, after which nothing was known.
 
@@ -103,66 +131,120 @@ def assign(
         `value:<reason>;variability:<reason>` and, where they apply, `;fallback:<rung>` and `;override:<override_id>`.
 
     Raises:
-        ValueError: a key stands twice, a column is missing, an override names an unknown class, or the cut-off has no
-            time zone.
+        ValueError: a key stands twice, a column is missing, an override or a previous row names an unknown class, or
+            the cut-off has no time zone.
     """
     if cutoff.tzinfo is None:
         raise ValueError(f"cutoff {cutoff} has no time zone: pass the instant that the calendar gives")
     measures = [scheme.value.basis, scheme.variability.basis, "is_true_shift", "expected_cv", "expected_value"]
-    _check_keys(profile, "profile", [*KEY, *measures, *FALLBACK])
-    _check_keys(overrides, "overrides", [*KEY, "override_id", "value_class", "variability_class"])
-    ranked = _ranked(profile, scheme)
-    before = _aligned(previous, profile, ["value_class", "variability_class", "segment"], "previous")
-    value = _held_value(ranked, before, profile, scheme)
-    variability = _held_variability(before, profile, scheme)
-    override = _aligned(overrides, profile, ["override_id", "value_class", "variability_class"], "overrides")
-    value_effective = _overridden(value.held, override["value_class"], VALUE_CLASSES)
-    variability_effective = _overridden(variability.held, override["variability_class"], VARIABILITY_CLASSES)
-    segment = _joined(value_effective, variability_effective)
-    frame = pd.DataFrame(
-        {
-            "sku_id": profile["sku_id"].to_numpy(),
-            "location_id": profile["location_id"].to_numpy(),
-            "region": partition.region,
-            "cycle": partition.cycle,
-            "value_class": value_effective,
-            "variability_class": variability_effective,
-            "demand_class": profile["demand_class"].to_numpy(),
-            "lifecycle_state": profile["lifecycle_state"].to_numpy(),
-            "segment": segment,
-            "computed_segment": _joined(value.held.astype(object), variability.held.astype(object)),
-            "previous_segment": before["segment"],
-            "cumulative_share": ranked.cumulative_share,
-            "class_probability": np.full(len(profile), np.nan),
-            "override_id": override["override_id"],
-            "as_known_at": pd.Timestamp(cutoff).tz_convert("UTC"),
-            "revenue": profile["revenue"].to_numpy(),
-            **{name: profile[name].to_numpy() for name in FALLBACK},
-            "valid_for_cycle": partition.cycle,
-            "scheme_version": scheme.version,
-            "decision_reason": _reasons(value, variability, profile, override["override_id"]),
-            "is_suspended": False,
-            "suspended_since": np.full(len(profile), None, dtype=object),
-            "suspension_reason": np.full(len(profile), None, dtype=object),
-        }
+    leveled = ["level_value", "level_periods", "level_cv_periods", "cv_level"] if scheme.level else []
+    checked(profile, "profile", [*KEY, *measures, *FALLBACK, *leveled])
+    checked(overrides, "overrides", [*KEY, "override_id", *(f"{axis}_class" for axis in AXES)])
+    at = _found(previous, profile)
+    level = profile["fallback_level"].to_numpy(dtype=object)
+    ranked, worth, bounds = _ranked(profile, level, scheme)
+    axes = {
+        "value": _value_axis(profile, level, ranked, worth, bounds, _memory(previous, at, "value"), scheme),
+        "variability": _variability_axis(profile, level, _memory(previous, at, "variability"), scheme),
+    }
+    decided = _decided(profile, level, axes, worth, scheme)
+    override = positions(profile, overrides) if len(overrides) else np.full(len(profile), -1, dtype=np.int64)
+    override_id = taken(overrides["override_id"], override)
+    effective = {name: _overridden(decided[name], name, overrides, override, scheme) for name in AXES}
+    held = {name: decided[name].held for name in AXES}
+    chances = [held_probability(axis.beyond, held[name]) for name, axis in axes.items()]
+    none = np.full(len(profile), None, dtype=object)
+    columns: dict[str, Any] = {
+        "sku_id": profile["sku_id"].to_numpy(),
+        "location_id": profile["location_id"].to_numpy(),
+        "region": partition.region,
+        "cycle": partition.cycle,
+        "demand_class": profile["demand_class"].to_numpy(),
+        "lifecycle_state": profile["lifecycle_state"].to_numpy(),
+        "segment": _segments(effective["value"].held, effective["variability"].held),
+        "computed_segment": _segments(held["value"], held["variability"]),
+        "previous_segment": none if previous is None else taken(previous["segment"], at),
+        "cumulative_share": ranked.cumulative_share,
+        "class_probability": chances[0] * chances[1],
+        "override_id": override_id,
+        "as_known_at": pd.Timestamp(cutoff).tz_convert("UTC"),
+        "revenue": profile["revenue"].to_numpy(),
+        **{name: profile[name].to_numpy() for name in FALLBACK},
+        **_carried(effective),
+        "valid_for_cycle": partition.cycle,
+        "scheme_version": scheme.version,
+        "decision_reason": _reasons(decided, level, override_id),
+        "is_suspended": False,
+        "suspended_since": none,
+        "suspension_reason": none,
+    }
+    # Copied into blocks of one type, a million rows take a second longer.
+    return pd.DataFrame(
+        {name: columns[name] for name in SEGMENT_ASSIGNMENT.names}, index=pd.RangeIndex(len(profile)), copy=False
     )
-    return frame[SEGMENT_ASSIGNMENT.names]
 
 
-def _ranked(profile: pd.DataFrame, scheme: Scheme) -> ValueClasses:
+def _found(previous: pd.DataFrame | None, profile: pd.DataFrame) -> Ints:
+    """Row of the cycle before of every item, -1 where it had none."""
+    if previous is None:
+        return np.full(len(profile), -1, dtype=np.int64)
+    checked(previous, "previous", [*KEY, *(f"{axis}_class" for axis in AXES), "segment"])
+    return positions(profile, previous)
+
+
+def _memory(previous: pd.DataFrame | None, at: Ints, axis: str) -> Memory:
+    """What the rows before carry of one axis."""
+    if previous is None:
+        return Memory.none(len(at))
+    names = [f"{axis}_{name}" for name in ("pending", "confirmations", "dwell_cycles")]
+    held = _coded(taken(previous[f"{axis}_class"], at), axis, "previous")
+    pending, count, rest = (previous[name] if name in previous.columns else None for name in names)
+    return Memory(
+        held=np.where(at < 0, ABSENT, held).astype(np.int8),
+        pending=np.full(len(at), NO_MOVE, np.int8) if pending is None else _coded(taken(pending, at), axis, "pending"),
+        confirmations=_whole(count, at, 0),
+        dwell_cycles=_whole(rest, at, UNKNOWN),
+    )
+
+
+def _whole(column: "pd.Series[Any] | None", at: Ints, missing: int) -> Ints:
+    if column is None:
+        return np.full(len(at), missing, dtype=np.int64)
+    values = numbers(column, at)
+    return np.where(np.isnan(values), missing, values).astype(np.int64)
+
+
+def _coded(named: Objects, axis: str, what: str) -> Codes:
+    """Position of each class on its axis; -1 for `U` and where there is none."""
+    known = [*AXES[axis], "U"]
+    codes = pd.Categorical(named, categories=known).codes.astype(np.int8)
+    if (unknown := (codes < 0) & ~pd.isna(named)).any():
+        raise ValueError(
+            f"{what}: classes {sorted(set(named[unknown].tolist()))[:3]} are none of {known}; correct them first"
+        )
+    return np.where(codes == len(known) - 1, UNDEFINED, codes).astype(np.int8)
+
+
+def _ranked(profile: pd.DataFrame, level: Objects, scheme: Scheme) -> tuple[ValueClasses, Floats, Floats]:
     """Value classes, one ranking per location (one in all where the class level is the region).
 
-    Ranked are the items of own history, by what they earned; the others are placed by what they are expected to.
+    Ranked are the items of own history, by what they earned (at their level, where the scheme has one); the others are
+    placed by what they are expected to. Beside the classes: the value of every item, and the least value that is above
+    each cut where it is ranked, items x cuts.
     """
-    level = profile["fallback_level"].to_numpy(dtype=object)
-    is_ranked = (level == OWN) | ((level == DEFAULT) & (scheme.fallback.default == "observed_total"))
-    value = np.where(is_ranked, floats(profile[scheme.value.basis]), floats(profile["expected_value"]))
+    own = level == OWN
+    is_ranked = own | ((level == DEFAULT) & (scheme.fallback.default == "observed_total"))
+    earned = floats(profile[scheme.value.basis])
+    if scheme.level is not None:
+        earned = np.where(own, floats(profile["level_value"]), earned)
+    value = np.where(is_ranked, earned, floats(profile["expected_value"]))
     value[level == LAST_CLASS] = np.nan  # its class is held, not computed
     sku_id = profile["sku_id"].to_numpy(dtype=object)
     cuts: dict[str, float] = dict(scheme.value.cuts.items())
-    locations, group = np.unique(profile["location_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    group, locations = pd.factorize(profile["location_id"].to_numpy(dtype=object))
     value_class = np.full(len(profile), "U", dtype="<U1")
     cumulative, before = np.full(len(profile), np.nan), np.full(len(profile), np.nan)
+    bounds = np.full((len(profile), len(cuts)), np.nan)
     for location in range(len(locations)):  # a ranking sums within one location: one step per location, not item
         here = group == location
         rows, placed = np.flatnonzero(here & is_ranked), np.flatnonzero(here & ~is_ranked)
@@ -170,120 +252,132 @@ def _ranked(profile: pd.DataFrame, scheme: Scheme) -> ValueClasses:
             rows, placed = np.flatnonzero(here), placed[:0]
         part = value_classes(value[rows], sku_id[rows], cuts=cuts)
         value_class[rows], cumulative[rows], before[rows] = part.value_class, part.cumulative_share, part.share_before
+        for column, cut in enumerate(cuts.values()):  # a step per cut
+            bounds[here, column] = value[rows][part.share_before < cut].min(initial=np.inf)
         if len(placed):
             part = placed_classes(value[placed], value[rows], cuts=cuts)
             value_class[placed], cumulative[placed] = part.value_class, part.cumulative_share
             before[placed] = part.share_before
-    return ValueClasses(value_class, cumulative, before)
+    return ValueClasses(value_class, cumulative, before), value, bounds
 
 
-def _held_value(ranked: ValueClasses, before: dict[str, Objects], profile: pd.DataFrame, scheme: Scheme) -> Decision:
+def _value_axis(
+    profile: pd.DataFrame,
+    level: Objects,
+    ranked: ValueClasses,
+    worth: Floats,
+    bounds: Floats,
+    before: Memory,
+    scheme: Scheme,
+) -> _Axis:
     cuts = (scheme.value.cuts["A"], scheme.value.cuts["B"])
-    decision = _hold(
-        ranked.value_class,
-        before["value_class"],
+    spread, periods = ("cv_level", "level_periods") if scheme.level else ("cv", "periods_observed")
+    sure = np.where(level == OWN, floats(profile[spread]), np.nan)
+    return _Axis(
+        before,
+        _positions_of(ranked.value_class, AXES["value"]),
         ranked.share_before,
-        is_shift=profile["is_true_shift"].to_numpy(dtype=bool),
-        cuts=cuts,
-        classes=VALUE_CLASSES[:-1],
-        width=np.full(len(cuts), scheme.hysteresis.value_band),
+        below_values(worth, bounds, sure, floats(profile[periods])),
+        cuts,
+        np.full(len(cuts), scheme.hysteresis.value_band),
     )
-    decision = Decision(decision.held, np.where(decision.reason == "undefined", "no_value", decision.reason))
-    return _last_class(decision, before["value_class"], profile)
 
 
-def _held_variability(before: dict[str, Objects], profile: pd.DataFrame, scheme: Scheme) -> Decision:
-    is_own = profile["fallback_level"].to_numpy(dtype=object) == OWN
+def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, scheme: Scheme) -> _Axis:
+    basis, own = scheme.variability.basis, level == OWN
     observed = profile["periods_observed"].to_numpy(dtype=np.int64)
     # What is lent rests on the lender's periods, of which there are enough.
-    observed = np.where(is_own, observed, scheme.variability.min_periods)
-    metric = np.where(is_own, floats(profile[scheme.variability.basis]), floats(profile["expected_cv"]))
+    observed = np.where(own, observed, scheme.variability.min_periods)
+    metric = np.where(own, floats(profile[basis]), floats(profile["expected_cv"]))
     proposed = variability_classes(metric, observed, variability=scheme.variability)
     cuts = (scheme.variability.cuts["X"], scheme.variability.cuts["Y"])
-    decision = _hold(
-        proposed,
-        before["variability_class"],
+    is_sharp = basis == "cv_level"
+    periods = floats(profile["level_cv_periods"]) if is_sharp else observed.astype(np.float64)
+    return _Axis(
+        before,
+        _positions_of(proposed, AXES["variability"]),
         metric,
-        is_shift=profile["is_true_shift"].to_numpy(dtype=bool),
-        cuts=cuts,
-        classes=VARIABILITY_CLASSES[:-1],
-        width=scheme.hysteresis.variability_band * np.array(cuts),
+        above_cuts(np.where(own, metric, np.nan), periods, cuts=cuts, is_sharp=is_sharp),
+        cuts,
+        scheme.hysteresis.variability_band * np.array(cuts),
     )
-    return _last_class(decision, before["variability_class"], profile)
 
 
-def _last_class(decision: Decision, before: Objects, profile: pd.DataFrame) -> Decision:
-    """The decision, but for items on the rung `last_class`, which keep the class before."""
-    kept = (profile["fallback_level"].to_numpy(dtype=object) == LAST_CLASS) & ~pd.isna(before)
-    held = np.where(kept, before, decision.held.astype(object)).astype(np.str_)
-    return Decision(held, np.where(kept, LAST_CLASS, decision.reason))
+def _positions_of(named: npt.NDArray[np.str_], classes: tuple[str, ...]) -> Codes:
+    codes = np.full(len(named), UNDEFINED, dtype=np.int8)
+    for position, name in enumerate(classes):  # one step per class, not per item
+        codes[named == name] = position
+    return codes
 
 
-def _hold(
-    proposed: npt.NDArray[np.str_],
-    previous: Objects,
-    metric: Floats,
-    *,
-    is_shift: npt.NDArray[np.bool_],
-    cuts: tuple[float, ...],
-    classes: tuple[str, ...],
-    width: Floats,
-) -> Decision:
-    """Hold classes with the dead band open for items whose level truly shifted."""
-    strict = hold_classes(proposed, previous, metric, cuts=cuts, classes=classes, band=width)
-    bands = np.where(is_shift[:, None], 0.0, width[None, :])
-    opened = hold_classes(proposed, previous, metric, cuts=cuts, classes=classes, band=bands)
-    by_shift = (opened.reason == "moved") & (strict.reason == "held_margin")
-    return Decision(opened.held, np.where(by_shift, "moved_shift", opened.reason))
+def _decided(
+    profile: pd.DataFrame, level: Objects, axes: dict[str, _Axis], worth: Floats, scheme: Scheme
+) -> dict[str, Decision]:
+    """Both axes by all controls, the budget last and per location."""
+    is_shift = profile["is_true_shift"].to_numpy(dtype=bool)
+    kept = level == LAST_CLASS
+    rule = scheme.hysteresis
+    weighed = tuple(
+        keep(
+            weigh(axis.proposed, axis.metric, axis.before, cuts=axis.cuts, band=axis.band, beyond=axis.beyond,
+                  is_shift=is_shift, rule=rule),
+            axis.before,
+            kept,
+        )
+        for axis in axes.values()
+    )  # fmt: skip
+    befores = tuple(axis.before for axis in axes.values())
+    group, locations = pd.factorize(profile["location_id"].to_numpy(dtype=object))
+    names = profile["sku_id"].to_numpy(dtype=object)
+    spent = spend(weighed, befores, worth, names, group.astype(np.int64), budget=rule.budget, rule=rule)
+    return dict(zip(axes, spent, strict=True))
 
 
-def _aligned(frame: pd.DataFrame | None, profile: pd.DataFrame, columns: list[str], what: str) -> dict[str, Objects]:
-    """Columns of `frame` in the order of the profile's rows, None where an item is not in it."""
-    if frame is None or frame.empty:
-        return {column: np.full(len(profile), None, dtype=object) for column in columns}
-    _check_keys(frame, what, [*KEY, *columns])
-    index = pd.MultiIndex.from_frame(frame[KEY].astype(object))
-    position = index.get_indexer(pd.MultiIndex.from_frame(profile[KEY].astype(object)))
-    found: dict[str, Objects] = {}
-    for column in columns:
-        values = frame[column].astype(object).where(frame[column].notna(), None).to_numpy(dtype=object)
-        aligned: Objects = values[position]
-        aligned[position < 0] = None
-        found[column] = aligned
+def _overridden(
+    decision: Decision, axis: str, overrides: pd.DataFrame, at: Ints, scheme: Scheme
+) -> Memory:  # fmt: skip
+    named = taken(overrides[f"{axis}_class"], at)
+    wanted = _coded(named, axis, "overrides")
+    return displaced(decision.memory, wanted, ~pd.isna(named), rule=scheme.hysteresis)
+
+
+def _segments(value: Codes, variability: Codes) -> Objects:
+    named = np.array([v + c for v in VALUE_CLASSES for c in VARIABILITY_CLASSES], dtype=object)
+    width = len(VARIABILITY_CLASSES)
+    found: Objects = named[(value.astype(np.int64) % len(VALUE_CLASSES)) * width + variability % width]
     return found
 
 
-def _check_keys(frame: pd.DataFrame, what: str, columns: list[str]) -> None:
-    if missing := [column for column in columns if column not in frame.columns]:
-        raise ValueError(f"{what}: columns {missing} are missing; it has {sorted(frame.columns)}")
-    twice = frame.duplicated(KEY)
-    if twice.any():
-        example = frame.loc[twice, KEY].iloc[0].tolist()
-        raise ValueError(f"{what}: sku_id, location_id {example} stands more than once; give one row per item")
+def _carried(effective: dict[str, Memory]) -> dict[str, Any]:
+    """Classes in force and what is carried to the next cycle, as columns."""
+    columns: dict[str, Any] = {}
+    for axis, memory in effective.items():
+        named = np.array([*AXES[axis], "U"], dtype=object)
+        waiting = np.array([*AXES[axis], None], dtype=object)
+        columns[f"{axis}_class"] = named[memory.held]
+        columns[f"{axis}_pending"] = waiting[memory.pending]
+        count, rest = memory.confirmations.astype(np.float64), memory.dwell_cycles.astype(np.float64)
+        columns[f"{axis}_confirmations"] = np.where(memory.pending == NO_MOVE, np.nan, count)
+        columns[f"{axis}_dwell_cycles"] = np.where(rest == UNKNOWN, np.nan, rest)
+    return columns
 
 
-def _overridden(held: npt.NDArray[np.str_], wanted: Objects, allowed: tuple[str, ...]) -> Objects:
-    given = ~pd.isna(wanted)
-    unknown = set(wanted[given].tolist()) - set(allowed)
-    if unknown:
-        raise ValueError(f"overrides: classes {sorted(unknown)} are none of {list(allowed)}; correct or expire them")
-    return np.where(given, wanted, held.astype(object))
-
-
-def _joined(value: Objects, variability: Objects) -> Objects:
-    joined: Objects = value + variability
-    return joined
-
-
-def _reasons(value: Decision, variability: Decision, profile: pd.DataFrame, override_id: Objects) -> Objects:
-    text: Any = "value:" + value.reason.astype(object) + ";variability:" + variability.reason.astype(object)
-    level = profile["fallback_level"].to_numpy(dtype=object)
-    text = text + np.where(np.isin(level, RUNGS), ";fallback:" + level, "")
-    reasons: Objects = text + np.where(pd.isna(override_id), "", ";override:" + override_id.astype(str).astype(object))
-    return reasons
-
-
-def floats(column: "pd.Series[Any]") -> Floats:
-    """A column of decimals, floats or nulls as float64, NaN where null."""
-    values: Floats = column.astype(object).where(column.notna(), np.nan).to_numpy(dtype=np.float64)
-    return values
+def _reasons(decided: dict[str, Decision], level: Objects, override_id: Objects) -> Objects:
+    """Reasons as text: one text per combination that can occur, not per item."""
+    rungs = ["", *(f";fallback:{rung}" for rung in RUNGS)]
+    words = [*REASONS]
+    texts = np.array(
+        [
+            f"value:{'no_value' if value == 'undefined' else value};variability:{variability}{rung}"
+            for value in words
+            for variability in words
+            for rung in rungs
+        ],
+        dtype=object,
+    )
+    value, variability = (decided[axis].reason.astype(np.int64) for axis in AXES)
+    rung = pd.Categorical(level, categories=list(RUNGS)).codes + 1
+    found: Objects = texts[(value * len(words) + variability) * len(rungs) + rung]
+    given = np.flatnonzero(~pd.isna(override_id))
+    found[given] = found[given] + ";override:" + override_id[given].astype(str).astype(object)
+    return found

@@ -57,10 +57,7 @@ def value_classes(
     """
     if value.shape != sku_id.shape or value.ndim != 1:
         raise ValueError(f"value {value.shape} and sku_id {sku_id.shape} must be two columns of one length")
-    names, name_rank = np.unique(sku_id.astype(str), return_inverse=True)
-    if len(names) != len(sku_id):
-        twice = names[np.bincount(name_rank) > 1][:3].tolist()
-        raise ValueError(f"sku_id: {twice} stand more than once in one ranking; give one row per item")
+    name_rank = _name_rank(sku_id)
     count = len(value)
     order = ranking(value, name_rank, counted=np.isfinite(value) & (value > 0))
     ranked = value[order]
@@ -95,6 +92,17 @@ def running_shares(ranked: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.zeros(len(running))
     shares: npt.NDArray[np.float64] = np.round(running / running[-1], SHARE_DECIMALS)
     return shares
+
+
+def _name_rank(sku_id: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """Rank of each name in alphabetical order; names in order already are not sorted again."""
+    if (sku_id[1:] > sku_id[:-1]).all():
+        return np.arange(len(sku_id), dtype=np.int64)
+    names, rank = np.unique(sku_id.astype(str), return_inverse=True)
+    if len(names) != len(sku_id):
+        twice = names[np.bincount(rank) > 1][:3].tolist()
+        raise ValueError(f"sku_id: {twice} stand more than once in one ranking; give one row per item")
+    return rank.astype(np.int64)
 
 
 def placed_classes(

@@ -77,6 +77,7 @@ STEPS: tuple[Step, ...] = (
                 "demand_shape.cv",
                 "demand_shape.cv_deseasonalised",
                 "demand_shape.forecast_error",
+                "demand_level.cv_level",
                 when=(*_OWN, *_LENDER),
             ),
             "expected_value": aggregated(*_OWN, *_MONEY, when=_LENDER),
@@ -155,7 +156,8 @@ def on_ladder(
             "cycles_unobserved": waited // PERIODS_PER_YEAR[bucket],
             "units_period": mean,
             "units_period_alive": _alive(data.units, observed),
-            "cv": measures[scheme.variability.basis],
+            # Levels are looked for in classification periods only.
+            "cv": measures[scheme.variability.basis if scheme.variability.basis in measures else "cv"],
             "value_period": mean * _unit_value(data.keys, scheme.value.basis),
             **last,
         }
@@ -177,12 +179,17 @@ def _alive(units: npt.NDArray[np.float64], observed: npt.NDArray[np.bool_]) -> n
     return mean
 
 
+def money(keys: pd.DataFrame, basis: str) -> npt.NDArray[np.float64]:
+    """Money of each series in the window; NaN where it is unknown."""
+    return keys[basis].astype(object).where(keys[basis].notna(), np.nan).to_numpy(dtype=np.float64)
+
+
 def _unit_value(keys: pd.DataFrame, basis: str) -> npt.NDArray[np.float64]:
     """Money per unit sold in the window; zero where nothing was sold, NaN where the money is unknown."""
     units = keys["demand_units"].astype(np.float64).to_numpy()
-    money = keys[basis].astype(object).where(keys[basis].notna(), np.nan).to_numpy(dtype=np.float64)
+    earned = money(keys, basis)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(units > 0, money / units, np.where(np.isnan(money), np.nan, 0.0))
+        return np.where(units > 0, earned / units, np.where(np.isnan(earned), np.nan, 0.0))
 
 
 def _last_classes(keys: pd.DataFrame, previous: pa.Table | None) -> dict[str, npt.NDArray[np.object_]]:

@@ -5,7 +5,7 @@ ladder needs to know beside them (`strata.conformed.ladder`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,11 +25,13 @@ from strata.calendar import (
 from strata.conformed.engine import engine
 from strata.conformed.grid import REGION_LEVEL, SCALE, Grid, Level, read_grids
 from strata.conformed.history import View
-from strata.conformed.ladder import heirs, on_ladder, unreported
+from strata.conformed.ladder import heirs, money, on_ladder, unreported
 from strata.demand.fallback import OWN
+from strata.demand.level import level_measures, level_value
 from strata.demand.lifecycle import ended
 from strata.demand.profile import in_bucket, profile
 from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
+from strata.scheme.model import Level as LevelRule
 from strata.tables import DEMAND_PROFILE
 
 # Series with a sale, and items that are to replace another: those have no history of their own, and are planned too.
@@ -89,14 +91,15 @@ _FACTS = (
 )  # fmt: skip
 _MEASURES = (
     "periods_observed", "demand_periods", "mean_units_period", "cv", "cv_deseasonalised", "forecast_error", "adi",
-    "cv2_nonzero", "trend_strength", "seasonal_strength", "demand_class", "recent_ratio", "shift_z",
-    "is_true_shift", "lifecycle_state",
+    "cv2_nonzero", "trend_strength", "seasonal_strength", "demand_class", "lifecycle_state",
 )  # fmt: skip
+_SHIFT = ("recent_ratio", "shift_z", "is_true_shift")
+_LEVEL = ("cv_level", "level_units_period", "level_periods", "level_cv_periods")
 _RUNG = (
     "fallback_level", "fallback_reason", "fallback_source", "fallback_valid_until_cycle", "expected_units_period",
     "expected_cv", "expected_value",
 )  # fmt: skip
-_LEVEL = {"region": f"'{REGION_LEVEL}'", "location": "location_id"}
+_PLACE = {"region": f"'{REGION_LEVEL}'", "location": "location_id"}
 _WINDOW = ("rule.buckets", "rule.value.window_cycles", "run.cutoff", "calendar.zone", "demand_history.order_lines")
 _CENSORED = ("demand_history.is_censored",)
 _SILENT = ("series_key.last_sale", "series_key.location_id")
@@ -117,7 +120,7 @@ STEPS: tuple[Step, ...] = (
         },
         rows=("demand_history.sku_id", "rule.buckets"),
     ),
-    Query("series_key", _SERIES.format(location=_LEVEL["location"])),
+    Query("series_key", _SERIES.format(location=_PLACE["location"])),
     Derivation(
         "panel",
         {
@@ -135,9 +138,19 @@ STEPS: tuple[Step, ...] = (
         {
             **copies("series_key", *_FACTS),
             **copies("demand_shape", *_MEASURES),
+            # Where levels are looked for, the shift is theirs.
+            **{name: computed(f"demand_shape.{name}", f"demand_level.{name}", when=("rule.level",)) for name in _SHIFT},
             **copies("rung", *_RUNG),
             "periods_censored": aggregated("panel.censored", "panel.launch_index"),
             "periods_unreported": aggregated("panel.unreported", "panel.launch_index"),
+            **copies("demand_level", *_LEVEL),
+            "level_value": aggregated(
+                "series_key.revenue",
+                "series_key.margin",
+                "series_key.demand_units",
+                "demand_level.level_units_period",
+                when=("rule.value",),
+            ),
             "confidence": computed("demand_shape.confidence", "rung.confidence", when=("rung.fallback_level",)),
             "bucket": copied("rule.buckets"),
         },
@@ -166,6 +179,15 @@ class Panel:
     def hidden(self) -> np.ndarray:
         """Periods in which demand is unknown, not zero."""
         return np.asarray(self.censored | self.unreported)
+
+    def last(self, length: int) -> "Panel":
+        """The same series over the last `length` periods only."""
+        dropped = max(len(self.periods) - length, 0)
+        if not dropped:
+            return self
+        starts = Periods(self.periods.bucket, self.periods.starts[dropped:])
+        units, censored, unreported = (part[:, dropped:] for part in (self.units, self.censored, self.unreported))
+        return Panel(self.keys, units, censored, unreported, self.launch_index - dropped, starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +252,7 @@ def _as_panel(view: View, history: Path | pa.Table, level: Level, grid: Grid, pe
     items = view.snapshot.table("int_item_version")
     tables = {"int_item_version": items, "series_total": totals, "heir": heirs(view, history)}
     with engine(tables, **view.variables()) as connection:
-        series = connection.execute(_SERIES.format(location=_LEVEL[level])).to_arrow_table()
+        series = connection.execute(_SERIES.format(location=_PLACE[level])).to_arrow_table()
     row = series["grid_row"].fill_null(-1).to_numpy()
     skipped = grid.units.shape[1] - len(periods)
     units, censored = grid.units[:, skipped:], grid.is_censored[:, skipped:]
@@ -278,18 +300,23 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
     """
     scheme, partition = view.scheme, view.partition
     buckets, window = scheme.buckets, scheme.value.window_cycles
-    windows = [Window("region", buckets.classification, window)]
+    asked = [Window("region", buckets.classification, window, window)]
     if scheme.class_level == "location":
         years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
         length = max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
-        windows.append(Window("location", buckets.classification, length, window))
+        asked.append(Window("location", buckets.classification, length, window))
     else:
-        windows.append(Window("location", buckets.planning, buckets.planning_periods))
+        asked.append(Window("location", buckets.planning, buckets.planning_periods, buckets.planning_periods))
+    rules = [scheme.level if at.bucket == buckets.classification else None for at in asked]
+    looked_at = [
+        replace(at, length=max(at.length, rule.window_periods)) if rule else at
+        for at, rule in zip(asked, rules, strict=True)
+    ]
     frames = []
-    for at, data in zip(windows, panels(view, history, windows), strict=True):
-        level, bucket = at.level, at.bucket
-        if not len(data.keys):
+    for at, rule, whole in zip(asked, rules, panels(view, history, looked_at), strict=True):
+        if not len(whole.keys):
             continue
+        data = whole.last(at.length)
         cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()
         shape = profile(
             data.units,
@@ -311,16 +338,18 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
         launched = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
         measures["periods_censored"] = (launched & data.censored).sum(axis=1)
         measures["periods_unreported"] = (launched & data.unreported).sum(axis=1)
+        value_periods = min(at.value_length or at.length, len(data.periods))
+        measures = _at_level(measures, whole, view, rule, value_periods=value_periods)
         lent = on_ladder(
             view,
             data,
             measures,
-            previous if level == scheme.class_level else None,
-            value_periods=min(at.value_length or at.length, len(data.periods)),
+            previous if at.level == scheme.class_level else None,
+            value_periods=value_periods,
         )
         measures["confidence"] = measures["confidence"].where(lent["fallback_level"] == OWN, lent["confidence"])
         parts = [facts, measures, lent.drop(columns="confidence")]
-        frames.append(pd.concat(parts, axis=1).assign(bucket=bucket))
+        frames.append(pd.concat(parts, axis=1).assign(bucket=at.bucket))
     if not frames:
         return DEMAND_PROFILE.empty()
     rows = pd.concat(frames, ignore_index=True)
@@ -332,3 +361,20 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
             scheme_version=scheme.version,
         )
     )
+
+
+def _at_level(
+    measures: pd.DataFrame, data: Panel, view: View, rule: LevelRule | None, *, value_periods: int
+) -> pd.DataFrame:
+    """The measures with those of the level since the last shift; unknown where no level is asked for."""
+    if rule is None:
+        return measures.assign(**dict.fromkeys((*_LEVEL, "level_value"), np.nan))
+    length = min(len(data.periods), rule.window_periods)
+    data = data.last(length)
+    observed = ~data.hidden & (np.arange(length)[None, :] >= data.launch_index[:, None])
+    found = level_measures(data.units, observed, rule=rule)
+    units = data.keys["demand_units"].to_numpy(dtype=np.float64)
+    found["level_value"] = level_value(
+        money(data.keys, view.scheme.value.basis), units, found["level_units_period"].to_numpy(), periods=value_periods
+    )
+    return measures.drop(columns=[name for name in found if name in measures]).join(found)

@@ -129,7 +129,8 @@ def _history(view: View, rule: Cadence, history: Path, profile: Path) -> tuple[p
     zone = view.calendar.zone(view.partition.region)
     oldest = view.calendar.cutoff(shifted(view.partition.cycle, 1 - rule.lookback_cycles), view.partition.region)
     oldest -= timedelta(days=rule.delay_days[-1])
-    begin = next_period(first_open_period(oldest, zone, bucket), bucket, -scheme.value.window_cycles)
+    length = max(scheme.value.window_cycles, scheme.level.window_periods if scheme.level else 0)
+    begin = next_period(first_open_period(oldest, zone, bucket), bucket, -length)
     variables = {"level": scheme.class_level, "basis": scheme.value.basis, "bucket": bucket, "begin": begin}
     with engine({"demand_history": history, "demand_profile": profile}, **variables) as connection:
         keys: pd.DataFrame = connection.execute(_CLASSED).df()

@@ -11,6 +11,7 @@ from typing import Any
 from strata.classify import assign
 from strata.conformed import build, crosswalk, decide, history, ladder, latency, profile, supply
 from strata.conformed import staleness as priced
+from strata.demand import level
 from strata.demand import profile as shape
 from strata.derivation import Derivation, Query, Step, copied
 from strata.forecast import forecast
@@ -32,6 +33,7 @@ _COMPUTED: tuple[Step, ...] = (
     *profile.STEPS,
     *ladder.STEPS,
     *shape.STEPS,
+    *level.STEPS,
     *decide.STEPS,
     *crosswalk.STEPS,
     *assign.STEPS,
@@ -64,7 +66,16 @@ BEGINS: Mapping[str, tuple[str, ...]] = {
     "calendar": (),
     "governance": (),
     "registry": (),
-    "previous": ("sku_id", "location_id", "value_class", "variability_class", "segment", "revenue", "fallback_level"),
+    "previous": (
+        "sku_id",
+        "location_id",
+        "value_class",
+        "variability_class",
+        "segment",
+        "revenue",
+        "fallback_level",
+        *assign.MEMORY,
+    ),
     "override": ("override_id", "sku_id", "location_id", "value_class", "variability_class"),
 }
 _PATH = re.compile(r"inputs/([^/]+)/")

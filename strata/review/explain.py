@@ -17,22 +17,28 @@ _BASIS = {
     "cv": "CV of demand per period",
     "cv_deseasonalised": "CV after trend and season",
     "forecast_error": "scaled forecast error",
+    "cv_level": "CV of demand per period within levels",
 }
 _METRIC = {"csl": "cycle service level", "fill_rate": "fill rate"}
-_VALUE_REASONS = {
+_REASONS = {
     "new_item": "It has no class from the cycle before, so nothing is held.",
     "unchanged": "That is the class it had.",
-    "moved": "The share before it is beyond the boundary by at least the band of {band}, so it moved from {before}.",
-    "held_margin": "The share before it is within {band} of the boundary, so {before} is held.",
-    "moved_shift": "It is within {band} of the boundary, but its demand truly shifted, so it moved from {before}.",
+    "moved": "{passed}, so it moved from {before}.",
+    "held_margin": "{within}, so {before} is held.",
+    "held_posterior": "That it is beyond the boundary is less probable than {posterior}, so {before} is held.",
+    "held_confirmation": "It is run {count} in a row of the {confirmations} that a move needs, so {before} is held.",
+    "held_dwell": "It moved {rest} ago, and a class is kept for {dwell}, so {before} is held.",
+    "held_budget": "The moves that this run may make went to items of larger value, so {before} is held for now.",
+    "moved_shift": "The controls alone would hold {before}, but its demand truly shifted, so it moved from {before}.",
+    "last_class": "Too little is known of it now, so {before} is kept as the last class that it earned.",
+}
+_VALUE_REASONS = {
+    **_REASONS,
     "no_value": "It has no positive value in the window, so no share can be given.",
     "was_undefined": "It had no value class before, so nothing is held.",
 }
 _VARIABILITY_REASONS = {
-    **{name: _VALUE_REASONS[name] for name in ("new_item", "unchanged")},
-    "moved": "It is beyond the boundary by at least {band} of the cut, so it moved from {before}.",
-    "held_margin": "It is within {band} of the cut, so {before} is held.",
-    "moved_shift": "It is within {band} of the cut, but its demand truly shifted, so it moved from {before}.",
+    **_REASONS,
     "undefined": "Too little was observed for a CV that means anything.",
     "was_undefined": "It had no variability class before, so nothing is held.",
 }
@@ -82,23 +88,26 @@ def explain(
 def _segment(row: Row, scheme: Scheme) -> str:
     place = f"region {row['region']}" if row["location_id"] == "*" else f"{row['location_id']} in {row['region']}"
     before = _known(row.get("previous_segment"), str) or "none (new item)"
+    chance = _known(row.get("class_probability"), float)
+    sure = "" if chance is None else f" Computed {row['computed_segment']} with probability {chance:.2f}."
     return (
         f"{row['sku_id']} in {place}, cycle {row['cycle']}: segment {row['segment']}; the cycle before: {before}. "
-        f"Decided by scheme {scheme.version} on what was known at {row['as_known_at']}."
+        f"Decided by scheme {scheme.version} on what was known at {row['as_known_at']}.{sure}"
     )
 
 
 def _value(row: Row, previous: Row | None, reasons: Mapping[str, str], scheme: Scheme) -> str:
     share = _known(row.get("cumulative_share"), float)
     computed = str(row["computed_segment"])[0]
-    start = f"Value: computed class {computed} by cumulative share of {scheme.value.basis}"
+    level = " at its level" if scheme.level else ""
+    start = f"Value: computed class {computed} by cumulative share of {scheme.value.basis}{level}"
     if share is None:
         return f"{start}. {_VALUE_REASONS['no_value']}"
     cuts: dict[str, float] = dict(scheme.value.cuts.items())
     distances = "; ".join(_distance(share, cut, f"cut {name}") for name, cut in cuts.items())
-    held = _said(_VALUE_REASONS, reasons.get("value"), _number(scheme.hysteresis.value_band), previous, "value_class")
+    held = _said(_VALUE_REASONS, reasons.get("value"), row, previous, "value", scheme)
     reason = reasons.get("value")
-    crosses = reason != "held_margin" and share > cuts.get(computed, 1.0)
+    crosses = not str(reason).startswith("held_") and share > cuts.get(computed, 1.0)
     rule = " The item that crosses a cut keeps the higher class." if crosses else ""
     return f"{start}: {_number(share)} with the item counted ({distances}).{rule} {held}"
 
@@ -107,8 +116,7 @@ def _variability(row: Row, profile: Row, previous: Row | None, reasons: Mapping[
     basis = scheme.variability.basis
     metric = _known(profile.get(basis), float)
     computed = str(row["computed_segment"])[1]
-    band = f"{_number(100 * scheme.hysteresis.variability_band)} %"
-    held = _said(_VARIABILITY_REASONS, reasons.get("variability"), band, previous, "variability_class")
+    held = _said(_VARIABILITY_REASONS, reasons.get("variability"), row, previous, "variability", scheme)
     if metric is None:
         return f"Variability: computed class {computed}; the {_BASIS[basis]} is unknown. {held}"
     distances = "; ".join(_distance(metric, cut, f"cut {name}") for name, cut in scheme.variability.cuts.items())
@@ -134,12 +142,21 @@ def _demand_class(profile: Row, scheme: Scheme) -> str:
 def _level(profile: Row, scheme: Scheme) -> str:
     state = f"Lifecycle {profile['lifecycle_state']}"
     ratio, z = (_known(profile.get(name), float) for name in ("recent_ratio", "shift_z"))
-    bounds = f"bounds {_number(scheme.shift.ratio)} times and {_number(scheme.shift.z)}"
+    rule = scheme.level or scheme.shift
+    bounds = f"bounds {_number(rule.ratio)} times and {_number(rule.z)}"
     if z is None:
         return f"{state}. Too little was observed to test for a level shift ({bounds})."
     verdict = "a true shift" if profile["is_true_shift"] else "no true shift"
     times = "undefined: nothing was sold before" if ratio is None else f"{_number(ratio)} times those before"
-    return f"{state}. Recent demand is {times}, z = {_number(z)} ({bounds}): {verdict}."
+    if scheme.level is None:
+        return f"{state}. Recent demand is {times}, z = {_number(z)} ({bounds}): {verdict}."
+    rests = _known(profile.get("level_periods"), int)
+    since = "" if rests is None else f" The level rests on {_plural(rests, 'period')}."
+    lately = f" in the last {_plural(scheme.level.recent_periods, 'period')}"
+    return (
+        f"{state}. At the likeliest change of level demand is {times}, z = {_number(z)} ({bounds}): "
+        f"{verdict}{lately}.{since}"
+    )
 
 
 def _observation(profile: Row, scheme: Scheme) -> str:
@@ -211,9 +228,33 @@ def _distance(metric: float, cut: float, name: str) -> str:
     return f"{side} {name} = {_number(cut)}"
 
 
-def _said(reasons: Mapping[str, str], reason: str | None, band: str, previous: Row | None, column: str) -> str:
-    before = str(previous[column]) if previous is not None and previous.get(column) else "its former class"
-    return reasons.get(reason or "", f"Reason: {reason}.").format(band=band, before=before)
+def _said(
+    reasons: Mapping[str, str], reason: str | None, row: Row, previous: Row | None, axis: str, scheme: Scheme
+) -> str:
+    """The sentence of a reason, with the scheme's numbers and the item's own."""
+    column, rule = f"{axis}_class", scheme.hysteresis
+    rest = _known(previous.get(f"{axis}_dwell_cycles"), int) if previous is not None else None
+    band = _number(rule.value_band) if axis == "value" else f"{_number(100 * rule.variability_band)} %"
+    of = "The share before it is" if axis == "value" else "It is"
+    to = "the boundary" if axis == "value" else "the cut"
+    passed = []
+    if max(rule.value_band, rule.variability_band):
+        passed.append(f"{of} beyond the boundary by at least {band}{'' if axis == 'value' else ' of the cut'}")
+    if rule.posterior is not None:
+        passed.append(f"{'it is' if passed else of} beyond the boundary with probability {_number(rule.posterior)}")
+    if rule.confirmations is not None and rule.confirmations > 1:
+        passed.append(f"{'' if passed else 'It is so '}in {rule.confirmations} runs in a row")
+    words = {
+        "before": str(previous[column]) if previous is not None and previous.get(column) else "its former class",
+        "within": f"{of} within {band} of {to}",
+        "passed": " and ".join(passed).replace(" and in ", " in ") or f"{of} beyond the boundary",
+        "posterior": _number(rule.posterior),
+        "count": row.get(f"{axis}_confirmations"),
+        "confirmations": rule.confirmations,
+        "rest": _plural((rest or 0) + 1, "cycle"),
+        "dwell": _plural(rule.dwell_cycles or 0, "cycle"),
+    }
+    return reasons.get(reason or "", f"Reason: {reason}.").format(**words)
 
 
 def _known(value: Any, kind: Callable[[Any], T]) -> T | None:

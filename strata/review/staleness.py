@@ -15,10 +15,11 @@ import pandas as pd
 
 from strata.calendar import Periods
 from strata.classify.assign import OWN, assign
+from strata.demand.level import level_measures, level_value
 from strata.demand.profile import profile
 from strata.derivation import Derivation, Step, aggregated, copied
 from strata.partition import Partition
-from strata.scheme.model import Cadence, Scheme
+from strata.scheme.model import Cadence, Level, Scheme
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -114,6 +115,9 @@ def class_path(history: History, stops: Sequence[int], *, scheme: Scheme, partit
             continue
         value = history.value[own, window].sum(axis=1)
         rows = shape.iloc[own].reset_index(drop=True)
+        if scheme.level is not None:
+            rows = rows.drop(columns=["recent_ratio", "shift_z", "is_true_shift"])
+            rows = rows.join(_levels(history, own, stop, scheme.level, value, window))
         rows = rows.assign(
             **{name: history.keys[name].to_numpy()[own] for name in KEY},
             revenue=value, margin=value, expected_cv=np.nan, expected_value=np.nan,
@@ -122,6 +126,16 @@ def class_path(history: History, stops: Sequence[int], *, scheme: Scheme, partit
         previous = assign(rows, previous, none, scheme=scheme, partition=partition, cutoff=cutoff)
         path[row, own] = previous["segment"].to_numpy()
     return path
+
+
+def _levels(history: History, own: Ints, stop: int, rule: Level, value: Floats, window: slice) -> pd.DataFrame:
+    """Levels of the series `own` when their periods up to `stop` were closed."""
+    at = slice(max(0, stop - rule.window_periods), stop)
+    launched = np.arange(at.start, stop)[None, :] >= history.launch_index[own, None]
+    found = level_measures(history.units[own, at], launched & ~history.hidden[own, at], rule=rule)
+    sold = history.units[own, window].sum(axis=1)
+    level = level_value(value, sold, found["level_units_period"].to_numpy(), periods=window.stop - window.start)
+    return found.assign(level_value=level)
 
 
 def staleness(

@@ -63,7 +63,7 @@ class Value(Part):
 class Variability(Part):
     """Variability class by coefficient of variation, or scaled forecast error, per classification period."""
 
-    basis: Literal["cv", "cv_deseasonalised", "forecast_error"]
+    basis: Literal["cv", "cv_deseasonalised", "cv_level", "forecast_error"]
     cuts: dict[Literal["X", "Y"], Annotated[float, Field(gt=0, le=10)]]
     min_periods: int = Field(ge=2, le=60)
 
@@ -94,10 +94,48 @@ class DemandPattern(Part):
 
 
 class Hysteresis(Part):
-    """Dead bands round the cuts: `value_band` in share points, `variability_band` as a part of the cut."""
+    """When a class may be left. Dead bands: `value_band` in share points, `variability_band` as a part of the cut.
+
+    What is left out is off. `posterior`: least probability that the true metric is beyond the boundary that is left.
+    `confirmations`: runs in a row that must propose the move. `dwell_cycles`: least cycles between two moves of an
+    axis. `bypass_posterior`: takes the place of all of them for an item whose level truly shifted.
+    """
 
     value_band: float = Field(ge=0, lt=0.2)
     variability_band: float = Field(ge=0, lt=1)
+    posterior: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    bypass_posterior: Annotated[float, Field(ge=0.5, lt=1)] | None = None
+    confirmations: int | None = Field(default=None, ge=1, le=12)
+    dwell_cycles: int | None = Field(default=None, ge=1, le=24)
+    budget: "ChurnBudget | None" = None
+
+
+class ChurnBudget(Part):
+    """At most `max_share` of the ranked items (or of their value) move in one run; the largest values go first.
+
+    True shifts, new items and items without a class before are outside it.
+    """
+
+    max_share: Share
+    of: Literal["items", "value"]
+
+
+class Level(Part):
+    """The level that a class rests on: demand since the last shift found in `window_periods` classification periods.
+
+    A shift needs `min_before` observed periods before and `min_after` since; it is true where the root of twice the
+    log likelihood ratio exceeds `z` and the means differ by more than `ratio`; it opens the controls for
+    `recent_periods`. `dispersion` (squared CV beyond Poisson) counts as if seen in `prior_periods`.
+    """
+
+    window_periods: int = Field(ge=6, le=120)
+    min_before: int = Field(ge=2, le=24)
+    min_after: int = Field(ge=1, le=12)
+    recent_periods: int = Field(ge=1, le=24)
+    z: float = Field(gt=1, le=10)
+    ratio: float = Field(ge=1, le=10)
+    dispersion: float = Field(gt=0, le=10)
+    prior_periods: float = Field(gt=0, le=60)
 
 
 class Lifecycle(Part):
@@ -303,6 +341,7 @@ class Scheme(Part):
     variability: Variability
     demand_pattern: DemandPattern
     hysteresis: Hysteresis
+    level: Level | None = None
     lifecycle: Lifecycle
     censoring: Censoring
     fallback: Fallback
@@ -332,6 +371,12 @@ class Scheme(Part):
                 f"fallback.min_periods {self.fallback.min_periods} is below variability.min_periods "
                 f"{self.variability.min_periods}: items in between would have own history and no class"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _level_is_declared(self) -> Self:
+        if self.variability.basis == "cv_level" and self.level is None:
+            raise ValueError("variability.basis cv_level needs the part `level`: say since when a level counts")
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,11 @@ from hypothesis import strategies as st
 
 from strata.classify.assign import assign
 from strata.partition import Partition
-from strata.scheme.load import load_scheme
 from strata.scheme.model import Scheme
 from strata.tables import SEGMENT_ASSIGNMENT
+from tests.strata.banded import BANDED
 
-ROOT = Path(__file__).resolve().parents[3]
-SHIPPED = load_scheme(ROOT / "config/schemes/2017.1.yml").scheme
-SCHEME = SHIPPED.model_copy(update={"variability": SHIPPED.variability.model_copy(update={"min_periods": 2})})
+SCHEME = BANDED.model_copy(update={"variability": BANDED.variability.model_copy(update={"min_periods": 2})})
 PARTITION = Partition("EMEA", "2026-06")
 CUTOFF = datetime(2026, 6, 2, 22, 0, tzinfo=UTC)
 NO_OVERRIDE = pd.DataFrame(columns=["override_id", "sku_id", "location_id", "value_class", "variability_class"])

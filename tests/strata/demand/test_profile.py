@@ -70,6 +70,9 @@ def test_the_frame_fits_the_declared_table_with_nulls_where_nothing_is_known() -
     money = dict.fromkeys(("revenue", "margin"), Decimal(0)) | {"demand_units": Decimal(0), "order_lines": 0}
     ladder = {"fallback_source": None, "fallback_valid_until_cycle": None, "periods_unreported": 0}
     ladder |= dict.fromkeys(("expected_units_period", "expected_cv", "expected_value"), np.nan)
+    ladder |= dict.fromkeys(
+        ("cv_level", "level_units_period", "level_periods", "level_cv_periods", "level_value"), np.nan
+    )
     rows = frame.assign(sku_id=["S1", "S2", "S3"], **keys, **stamp, **money, **ladder)
     table = TABLES["demand_profile"].conform(rows)
     first, second, third = table.to_pylist()

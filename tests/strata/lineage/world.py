@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import Calendar
+from strata.classify.assign import AXES
 from strata.conformed import decide, profile
 from strata.conformed.build import SNAPSHOT_KEYS, Snapshot, TableContent
 from strata.conformed.dbt_pass import parse_project
@@ -164,6 +165,10 @@ def before(seed: int = 7) -> pd.DataFrame:
             "variability_class": variability,
             "segment": [a + b for a, b in zip(value, variability, strict=True)],
             "revenue": [Decimal(100 + number) for number in range(len(ITEMS))],
+            "value_pending": rng.choice(list("ABC"), len(ITEMS)),
+            "variability_pending": rng.choice(list("XYZ"), len(ITEMS)),
+            **{f"{axis}_confirmations": [1 + number % 2 for number in range(len(ITEMS))] for axis in AXES},
+            **{f"{axis}_dwell_cycles": [number % 5 for number in range(len(ITEMS))] for axis in AXES},
         }
     )  # fmt: skip
 

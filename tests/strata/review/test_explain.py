@@ -1,15 +1,14 @@
 """Explanations name the numbers, the cuts, the distance and the reason of what was decided."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from strata.review.explain import explain
-from strata.scheme.load import load_scheme
+from tests.strata.banded import BANDED
 
-SCHEME = load_scheme(Path(__file__).resolve().parents[3] / "config/schemes/2017.1.yml").scheme
+SCHEME = BANDED
 ASSIGNMENT: dict[str, Any] = {
     "sku_id": "S1", "location_id": "*", "region": "EMEA", "cycle": "2026-06", "segment": "BX",
     "computed_segment": "BX", "previous_segment": "BX", "cumulative_share": 0.98, "override_id": None,

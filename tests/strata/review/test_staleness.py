@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from strata.calendar import closed_periods
-from strata.home import REPOSITORY
 from strata.partition import Partition
 from strata.review.staleness import History, class_path, staleness, wilson
-from strata.scheme.load import load_scheme
 from strata.scheme.model import Cadence
+from tests.strata.banded import BANDED
 
-SCHEME = load_scheme(REPOSITORY / "config" / "schemes" / "2017.1.yml").scheme
+SCHEME = BANDED
 NO_MEMORY = SCHEME.model_copy(
     update={"hysteresis": SCHEME.hysteresis.model_copy(update={"value_band": 0.0, "variability_band": 0.0})}
 )
