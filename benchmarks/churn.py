@@ -24,6 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -32,6 +33,7 @@ from strata.classify.posterior import above_cuts, below_values
 from strata.classify.value import value_classes
 from strata.demand.level import levels
 from strata.demand.shift import level_shift
+from strata.review.tuning import CHURN, LAG, frontier_picture, on_frontier
 from strata.scheme.load import load_scheme
 from strata.scheme.model import Hysteresis, Level, Shift
 
@@ -184,20 +186,27 @@ def figures(still: np.ndarray, moving: np.ndarray, companies: tuple[Company, Com
     }
 
 
-def frontier(companies: tuple[Company, Company]) -> list[dict[str, float]]:
-    """Noise churn and lag of the shipped controls with other bounds: the posterior, its bypass, and the alarm."""
+def frontier(companies: tuple[Company, Company]) -> pd.DataFrame:
+    """Noise churn and mean lag of the shipped controls with other bounds, and of the plain ones, as candidates."""
     found = []
+
+    def judge(name: str, of: Control, taken: list[list[dict[str, np.ndarray]]]) -> None:
+        one = figures(*(cells(c, of, t) for c, t in zip(companies, taken, strict=True)), companies)
+        found.append({"candidate": name, "is_chosen": of.rule == SCHEME.hysteresis and of.level == SCHEME.level} | one)
+
     assert SCHEME.level is not None
-    for z in (2.4, 2.7, 3.0, 3.3, 3.6, 4.0):
-        level = SCHEME.level.model_copy(update={"z": z})
-        base = Control("", SCHEME.hysteresis, 36, level)
+    for z in sorted({2.4, 2.7, SCHEME.level.z, 3.3, 3.6, 4.0}):
+        base = Control("", SCHEME.hysteresis, 36, SCHEME.level.model_copy(update={"z": z}))
         taken = [list(measures(company, base)) for company in companies]
-        for posterior, runs in ((0.7, 1), (0.8, 1), (0.8, 2), (0.9, 1), (0.9, 2)):
+        for posterior, runs in ((0.6, 1), (0.75, 1), (0.75, 2), (0.9, 1), (0.9, 2)):
             rule = SCHEME.hysteresis.model_copy(update={"posterior": posterior, "confirmations": runs})
-            control = replace(base, rule=rule)
-            one = figures(*(cells(c, control, t) for c, t in zip(companies, taken, strict=True)), companies)
-            found.append({"z": z, "posterior": posterior, "confirmations": runs} | one)
-    return found
+            chosen = rule == SCHEME.hysteresis and base.level == SCHEME.level
+            name = "shipped scheme" if chosen else f"z {z}, posterior {posterior}, {runs} runs"
+            judge(name, replace(base, rule=rule), taken)
+    for control in CONTROLS[:6]:
+        judge(control.name, control, [list(measures(company, control)) for company in companies])
+    table = pd.DataFrame(found).rename(columns={"noise_churn_moving": CHURN, "mean_lag": LAG})
+    return table.assign(is_frontier=on_frontier(table[CHURN].to_numpy(), table[LAG].to_numpy()))
 
 
 def main() -> None:
@@ -219,6 +228,18 @@ def main() -> None:
             flush=True,
         )
     line = {name: {key: round(value, 4) for key, value in one.items()} for name, one in result.items()}
+    table = frontier(
+        companies if options.quick else (Company(20_000, 5, moving=False), Company(20_000, 6, moving=True))
+    )
+    print(f"\n{'frontier (noise churn, mean and median lag)':<44}")
+    for row in table[table["is_frontier"] | table["is_chosen"]].sort_values(LAG).to_dict("records"):
+        mark = " <- in force" if row["is_chosen"] else ""
+        print(
+            f"{row['candidate']:<34}{row[CHURN]:>8.2%}{row[LAG]:>8.1f}{row['lag']:>6.1f}{row['agreement']:>8.1%}{mark}"
+        )
+    if options.picture:
+        title = "Noise churn against lag after a true shift"
+        options.picture.write_text(frontier_picture(table, title=title), encoding="utf-8")
     ratio = result["none, 12 months"]["churn"] / result["shipped scheme"]["churn"]
     print(json.dumps({"benchmark": "churn", "items": items, "controls": line, "ratio": round(ratio, 2)}))
 

@@ -96,10 +96,22 @@ def class_path(history: History, stops: Sequence[int], *, scheme: Scheme, partit
     """
     if list(stops) != sorted(set(stops)) or (len(stops) and not 0 <= stops[0] <= stops[-1] <= len(history.periods)):
         raise ValueError(f"stops {list(stops)} must ascend within 0 and {len(history.periods)} periods")
-    path: Texts = np.full((len(stops), len(history.keys)), None, dtype=object)
-    previous: pd.DataFrame | None = None
-    none = pd.DataFrame(columns=["override_id", *KEY, "value_class", "variability_class"])
-    for row, stop in enumerate(stops):  # memory runs from stop to stop; each step takes all series at once
+    return held_path(class_rows(history, stops, scheme=scheme), scheme=scheme, partition=partition, cutoff=cutoff)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRows:
+    """What classes rest on at each stop: rows of `demand_profile` of the series `own`, those with own history."""
+
+    series: int
+    own: list[Ints]
+    rows: list[pd.DataFrame]
+
+
+def class_rows(history: History, stops: Sequence[int], *, scheme: Scheme) -> ClassRows:
+    """Profile every series at every stop. Churn controls have no part in it: one profile serves many of them."""
+    found = ClassRows(len(history.keys), [], [])
+    for stop in stops:
         begin = max(0, stop - scheme.value.window_cycles)
         window = slice(begin, stop)
         shape = profile(
@@ -111,8 +123,6 @@ def class_path(history: History, stops: Sequence[int], *, scheme: Scheme, partit
             is_ended=np.zeros(len(history.keys), dtype=bool),
         )
         own = np.flatnonzero(shape["periods_observed"].to_numpy() >= scheme.fallback.min_periods)
-        if not len(own):
-            continue
         value = history.value[own, window].sum(axis=1)
         rows = shape.iloc[own].reset_index(drop=True)
         if scheme.level is not None:
@@ -123,6 +133,19 @@ def class_path(history: History, stops: Sequence[int], *, scheme: Scheme, partit
             revenue=value, margin=value, expected_cv=np.nan, expected_value=np.nan,
             fallback_level=OWN, fallback_reason=None, fallback_valid_until_cycle=None,
         )  # fmt: skip
+        found.own.append(own)
+        found.rows.append(rows)
+    return found
+
+
+def held_path(of: ClassRows, *, scheme: Scheme, partition: Partition, cutoff: Any) -> Texts:
+    """The segments [stops, series] that the scheme's controls make of the profiles; None without own history."""
+    path: Texts = np.full((len(of.rows), of.series), None, dtype=object)
+    previous: pd.DataFrame | None = None
+    none = pd.DataFrame(columns=["override_id", *KEY, "value_class", "variability_class"])
+    for row, (own, rows) in enumerate(zip(of.own, of.rows, strict=True)):  # memory runs from stop to stop
+        if not len(own):
+            continue
         previous = assign(rows, previous, none, scheme=scheme, partition=partition, cutoff=cutoff)
         path[row, own] = previous["segment"].to_numpy()
     return path

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from strata.review.explain import explain
-from tests.strata.banded import BANDED
+from tests.strata.banded import BANDED, SHIPPED
 
 SCHEME = BANDED
 ASSIGNMENT: dict[str, Any] = {
@@ -110,3 +110,32 @@ def test_no_policy_is_said_with_its_reason() -> None:
 def test_another_version_of_the_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="pass the scheme of its cycle"):
         lines({"scheme_version": "2018.1"})
+
+
+CONTROLLED = SHIPPED.model_copy(
+    update={"hysteresis": SHIPPED.hysteresis.model_copy(update={"dwell_cycles": 4, "confirmations": 3})}
+)
+
+
+@pytest.mark.capability("3.3", part="every held or moved row says why in words")
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("held_posterior", "less probable than 0.75, so B is held"),
+        ("held_confirmation", "It is run 2 in a row of the 3 that a move needs, so B is held"),
+        ("held_dwell", "It moved 2 cycles ago, and a class is kept for 4 cycles, so B is held"),
+        ("held_budget", "went to items of larger value, so B is held for now"),
+        ("moved_shift", "The controls alone would hold B, but its demand truly shifted"),
+        ("last_class", "so B is kept as the last class that it earned"),
+        ("moved", "beyond the boundary with probability 0.75 in 3 runs in a row, so it moved from B"),
+    ],
+)
+def test_every_control_is_told_with_its_numbers(reason: str, said: str) -> None:
+    row = ASSIGNMENT | {
+        "decision_reason": f"value:{reason};variability:unchanged", "value_confirmations": 2, "class_probability": 0.81,
+    }  # fmt: skip
+    before = PREVIOUS | {"value_dwell_cycles": 1}
+    text = explain(row, PROFILE | {"cv_level": 0.31, "level_periods": 5}, before, [], scheme=CONTROLLED)
+    assert said in text[1]
+    assert text[0].endswith("Computed BX with probability 0.81.")
+    assert text[4].endswith("no true shift in the last 8 periods. The level rests on 5 periods.")
