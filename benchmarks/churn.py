@@ -17,7 +17,6 @@ counted are shifted items that stood in their true class before, and whose true 
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -25,8 +24,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from strata.classify.control import Memory, weigh
 from strata.classify.posterior import above_cuts, below_values
