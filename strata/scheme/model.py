@@ -5,13 +5,12 @@ Belongs here: shape and cross-field rules. Does not: reading files (`strata.sche
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
+from strata.scheme.part import Part, Share
 
-Rationale = Annotated[str, Field(min_length=20)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
 
 VALUE_CLASSES = ("A", "B", "C", "U")
@@ -21,13 +20,6 @@ DemandClass = Literal["smooth", "erratic", "intermittent", "lumpy", "none"]
 ForecastMethod = Literal["ses", "seasonal_naive", "sba", "tsb", "mean_rate", "zero"]
 Distribution = Literal["normal", "gamma", "negative_binomial"]
 RUNGS = ("predecessor", "like_item", "family_region", "last_class")
-
-
-class Part(BaseModel):
-    """A part of a scheme: frozen, no unknown keys, and a rationale beside its numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    rationale: Rationale
 
 
 class Buckets(Part):
