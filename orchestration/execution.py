@@ -1,5 +1,6 @@
 """Running a job inside this process, quietly. Belongs here: that. Does not: which job and why."""
 
+import uuid
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,20 @@ def execute(
         more: further arguments of `execute_in_process`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    run_id = str(uuid.uuid4())
     with log.open("a", encoding="utf-8") as told, redirect_stdout(told), redirect_stderr(told):
-        return job.execute_in_process(
-            instance=instance,
-            partition_key=key,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
-            raise_on_error=True,
-            **more,
-        )
+        try:
+            return job.execute_in_process(
+                instance=instance,
+                partition_key=key,
+                run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+                raise_on_error=True,
+                run_id=run_id,
+                **more,
+            )
+        except KeyboardInterrupt:
+            # Dagster ends the run of a step that is interrupted, but not one that was only just created.
+            begun = instance.get_run_by_id(run_id)
+            if begun is not None and not begun.is_finished:
+                instance.report_run_canceled(begun, "interrupted")
+            raise

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strata.classify.criteria import cost_criterion
@@ -38,8 +38,12 @@ def given_by(terms: StockTerms, z: np.ndarray) -> tuple[float, float]:
     return float(cost), float(1 - short.sum() / terms.demand_units_year.sum())
 
 
+DEAR = 1e12  # of what cannot be reached; infinity stops the search
+
+
 @given(st.integers(0, 10_000), st.sampled_from([0.9, 0.97, 0.995]))
 @settings(max_examples=15, deadline=None)
+@example(618, 0.9)
 def test_no_pair_of_levels_of_two_classes_costs_less(seed: int, fill_rate: float) -> None:
     from scipy.optimize import brentq, minimize_scalar
 
@@ -53,7 +57,7 @@ def test_no_pair_of_levels_of_two_classes_costs_less(seed: int, fill_rate: float
 
         if lack(0.0) >= 0:
             return given_by(terms, np.where(classes == "A", first, 0.0))[0]
-        return given_by(terms, np.where(classes == "A", first, brentq(lack, 0, 12)))[0] if lack(12) > 0 else np.inf
+        return given_by(terms, np.where(classes == "A", first, brentq(lack, 0, 12)))[0] if lack(12) > 0 else DEAR
 
     tried = [cost_of(first) for first in np.linspace(0, 6, 61)]
     near = np.linspace(0, 6, 61)[int(np.argmin(tried))]
