@@ -47,7 +47,7 @@ def content_hash(table: pa.Table, keys: Sequence[str], leave_out: Collection[str
     Raises:
         ValueError: a float is NaN or infinite, or a column is of a type that no table has.
     """
-    ordered = table.sort_by([(key, "ascending") for key in keys]) if keys else table
+    ordered = table if is_sorted(table.to_batches(), keys) else table.sort_by([(key, "ascending") for key in keys])
     return _digest(ordered.num_rows, ordered.schema, lambda name: ordered.column(name).chunks, leave_out)
 
 

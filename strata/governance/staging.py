@@ -7,6 +7,7 @@ them into place (`strata.governance.protocol`).
 import json
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
 }
 PUBLISH_FOLDER = "publish"
+THREADS = 2  # tables written or read back at once: each is held whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ def stage(home: Home, run_id: str, body: Mapping[str, Any], tables: Mapping[str,
     folder = home.scratch(run_id) / PUBLISH_FOLDER / release_id
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name, rows in tables.items():
-        write_parquet(folder / f"{name}.parquet", with_release_id(TABLES[name], rows, release_id))
+    with ThreadPoolExecutor(THREADS) as pool:  # hashing and compressing leave the interpreter free
+        entries = pool.map(lambda name: _written(folder, name, tables[name], release_id), tables)
+        listed = list(entries)
     write_duckdb(folder)
     manifest = {
         **body,
-        "tables": [_table_entry(folder, name, rows) for name, rows in tables.items()],
+        "tables": listed,
         "files": [_file_entry(folder / DUCKDB_FILE)],
     }
     write_bytes(
@@ -112,13 +115,17 @@ def content_faults(folder: Path, manifest: Manifest) -> list[str]:
     for file in manifest["files"]:
         if sha256_file(folder / file["name"]) != file["sha256"]:
             faults.append(f"file {file['name']} has other bytes than the manifest says")
-    for entry in manifest["tables"]:
-        path = folder / f"{entry['name']}.parquet"
-        if sha256_file(path) != entry["sha256"]:
-            faults.append(f"file {path.name} has other bytes than the manifest says")
-            continue
-        faults += _table_faults(path.name, read_parquet(path), entry, release_id)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for found in pool.map(lambda entry: _file_faults(folder, entry, release_id), manifest["tables"]):
+            faults += found
     return faults if faults else _duckdb_faults(folder / DUCKDB_FILE, manifest)
+
+
+def _file_faults(folder: Path, entry: Mapping[str, Any], release_id: str) -> list[str]:
+    path = folder / f"{entry['name']}.parquet"
+    if sha256_file(path) != entry["sha256"]:
+        return [f"file {path.name} has other bytes than the manifest says"]
+    return _table_faults(path.name, read_parquet(path), entry, release_id)
 
 
 def _duckdb_faults(path: Path, manifest: Manifest) -> list[str]:
@@ -151,8 +158,10 @@ def _table_faults(where: str, rows: pa.Table, entry: Mapping[str, Any], release_
     return faults
 
 
-def _table_entry(folder: Path, name: str, rows: pa.Table) -> dict[str, Any]:
+def _written(folder: Path, name: str, rows: pa.Table, release_id: str) -> dict[str, Any]:
+    """Write one table; its entry in the manifest."""
     path = folder / f"{name}.parquet"
+    write_parquet(path, with_release_id(TABLES[name], rows, release_id))
     columns = [{"name": field.name, "type": str(field.type)} for field in pq.read_schema(path)]
     return {
         "name": name, "rows": rows.num_rows, "columns": columns, "sha256": sha256_file(path),
