@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import demand, forecast, gate, hierarchy, inventory, landing, latency, release, segmentation
+from assets import customers, demand, forecast, gate, hierarchy, inventory, landing, latency, release, segmentation
 from orchestration.checks import gate_checks, judge, point
 from orchestration.columns import AssetColumns
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
@@ -33,6 +33,7 @@ OWNERS = {
     "forecast": "team:demand-planning",
     "inventory": "team:inventory",
     "latency": "team:data-engineering",
+    "customers": "team:sales",
     "gate": "team:data-engineering",
     "release": "team:segmentation",
 }
@@ -67,6 +68,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "forecast": forecast.make(grid),
         "inventory": inventory.make(grid),
         "latency": latency.make(grid),
+        "customers": customers.make(grid),
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }

@@ -17,7 +17,7 @@ import pyarrow as pa
 from orchestration.version import code_version
 from strata.conformed.build import Snapshot, load_snapshot
 from strata.conformed.history import View
-from strata.governance.effective import previous_rows, previous_source
+from strata.governance.effective import previous_rows, previous_source, previous_table
 from strata.governance.records import Candidate, PreviousSource, TableRef
 from strata.governance.store import GovernanceStore
 from strata.home import Home
@@ -119,6 +119,10 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
     def previous_classes(self, partition: Partition) -> pa.Table | None:
         """The effective classes of the cycle before, or None."""
         return previous_rows(self.store, self.home, partition, self.previous_source(partition))
+
+    def previous_table(self, name: str, partition: Partition) -> pa.Table | None:
+        """Another table from where the effective classes of the cycle before are; None where it was not there yet."""
+        return previous_table(self.store, self.home, partition, self.previous_source(partition), name)
 
     def feed_terms(self) -> pd.DataFrame:
         """What the contracts promise about time: system, feed, normal lag, refresh SLA, time zone of their days."""

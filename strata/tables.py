@@ -219,6 +219,15 @@ def _table(
     return Table(name, grain, keys, owner, meaning, (*columns, *tail), decided, scope)
 
 
+def _memory(axis: str) -> tuple[Column, ...]:
+    """What churn control carries of one axis from cycle to cycle."""
+    return (
+        _n(f"{axis}_pending", "text", "Class that a move waits for; null where none waits."),
+        _n(f"{axis}_confirmations", "int", "Runs in a row that proposed it; null where none waits."),
+        _n(f"{axis}_dwell_cycles", "int", "Cycles since the class moved; null where it never did."),
+    )
+
+
 def _version_columns() -> tuple[Column, ...]:
     return (
         _c("known_from", "timestamp", "When the version could first be known."),
@@ -321,15 +330,8 @@ SEGMENT_ASSIGNMENT = _table(
         _c("as_known_at", "timestamp", "Cut-off: nothing learned later is in the row."),
         _c("revenue", "decimal", "Revenue over the value window."),
         _FALLBACK_LEVEL, _FALLBACK_REASON, _CONFIDENCE, _FALLBACK_UNTIL,
-        *(
-            column
-            for axis in ("value", "variability")
-            for column in (
-                _n(f"{axis}_pending", "text", "Class that a move waits for; null where none waits."),
-                _n(f"{axis}_confirmations", "int", "Runs in a row that proposed it; null where none waits."),
-                _n(f"{axis}_dwell_cycles", "int", "Cycles since the class moved; null where it never did."),
-            )
-        ),
+        *_memory("value"),
+        *_memory("variability"),
     ),
     decided=True, scope="partition",
 )  # fmt: skip
@@ -574,6 +576,89 @@ SEGMENT_CADENCE = _table(
     decided=True, scope="partition",
 )  # fmt: skip
 
+
+def _account_columns(name: str) -> tuple[Column, ...]:
+    """What `customer_segment` and `channel_segment` say alike."""
+    return (
+        _c("revenue", "decimal", f"Revenue of the {name} over the value window, returns not deducted."),
+        _n("margin", "decimal", "Margin over it; null where the cost of an item sold is not known."),
+        _c("orders", "int", "Orders in it."),
+        _c("order_lines", "int", "Order lines in it."),
+        _c("return_lines", "int", "Lines sent back in it."),
+        _c("items", "int", "Different items bought in it."),
+        _n("last_period", "date", "Last period with a purchase."),
+        _c("shipments", "int", "Shipments to the customer from this region in the window."),
+        _c("unpriced_shipments", "int", "Shipments of unknown cost: one of them makes the cost to serve unknown."),
+        _n("freight", "decimal", "What they cost; a customer's freight is split over its channels by revenue."),
+        _n("cost_to_serve", "decimal", "Orders, lines and returns at the scheme's rates, and freight."),
+        _n("cost_share", "float", "Cost to serve / margin; null where either is unknown or the margin not positive."),
+        _n("cumulative_share", "float", "Cumulative share of value up to and with this one, largest first."),
+        _c("value_class", "text", "A, B, C, or U where value is unknown or not positive."),
+        _c("cost_class", "text", "L, H where serving takes more of the margin than the scheme allows, U unknown."),
+        _c("segment", "text", "Value and cost class, both held against flicker."),
+        _n("previous_segment", "text", "Segment of the cycle before; null for a new one."),
+        _n("class_probability", "float", "Probability of the value class by the sampling error of the value."),
+        *_memory("value"),
+        *_memory("cost"),
+    )
+
+
+CUSTOMER_SEGMENT = _table(
+    "customer_segment",
+    "customer_id x region x cycle",
+    ("customer_id", "region", "cycle"),
+    "sales",
+    "Segment of every customer by its value and by what serving it costs; `?` stands for sales that name no customer.",
+    (
+        _c("customer_id", "text", "Customer number, exact text of the source."),
+        _REGION, _CYCLE,
+        _n("channel", "text", "Channel that it bought most through."),
+        _n("sla_tier", "text", "Tier of its account; null where it has none."),
+        _n("priority", "int", "Delivery priority of the customer master, 1 first."),
+        *_account_columns("customer"),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+CHANNEL_SEGMENT = _table(
+    "channel_segment",
+    "channel x region x cycle",
+    ("channel", "region", "cycle"),
+    "sales",
+    "Segment of every channel, by the same rules; `?` stands for sales that name no channel.",
+    (
+        _c("channel", "text", "Channel, as the sales line names it."),
+        _REGION, _CYCLE,
+        _c("customers", "int", "Customers that bought through it in the window."),
+        *_account_columns("channel"),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+SERVICE_MATRIX = _table(
+    "service_matrix",
+    "item_segment x customer_class x region x cycle",
+    ("item_segment", "customer_class", "region", "cycle"),
+    "segmentation",
+    "Product x customer: what each cell sells, and the service that it may expect.",
+    (
+        _c("item_segment", "text", "Effective segment of the items."),
+        _c("customer_class", "text", "Value class of the customers."),
+        _REGION, _CYCLE,
+        _c("items", "int", "Items of the segment that customers of the class bought in the value window."),
+        _c("customers", "int", "Customers of the class that bought them."),
+        _c("order_lines", "int", "Their order lines."),
+        _c("revenue", "decimal", "Their revenue."),
+        _n("margin", "decimal", "Its margin; null where the cost of an item sold is not known."),
+        _n("revenue_share", "float", "Revenue / revenue of all cells."),
+        _n("service_metric", "text", "Metric of the item segment's policy; null where nothing is stocked."),
+        _n("segment_target", "float", "Target of the item segment, a share."),
+        _n("customer_floor", "float", "Least fill rate that the scheme promises the customer class."),
+        _n("service_target", "float", "Target of the cell: the larger of both where both are fill rates."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
 GATE_RESULT = _table(
     "gate_result",
     "gate x scope x cycle",
@@ -768,7 +853,8 @@ TABLES: dict[str, Table] = {
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
-        SEGMENT_CADENCE, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
+        SEGMENT_CADENCE, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX, GATE_RESULT, SCHEME, LINEAGE_FIELD,
+        FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -12,20 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from strata.classify.control import (
-    ABSENT,
-    NO_MOVE,
-    REASONS,
-    UNDEFINED,
-    UNKNOWN,
-    Decision,
-    Memory,
-    displaced,
-    keep,
-    spend,
-    weigh,
-)
-from strata.classify.keyed import KEY, checked, floats, numbers, positions, taken
+from strata.classify.control import REASONS, Decision, Memory, displaced, keep, spend, weigh
+from strata.classify.keyed import KEY, checked, floats, positions, taken
+from strata.classify.memory import CARRIED, carried, coded, positions_of, remembered
 from strata.classify.posterior import above_cuts, below_values, held_probability
 from strata.classify.value import ValueClasses, placed_classes, value_classes
 from strata.classify.variability import variability_classes
@@ -37,7 +26,7 @@ from strata.tables import SEGMENT_ASSIGNMENT
 OWN, DEFAULT, LAST_CLASS = "own", "default", "last_class"
 FALLBACK = ["fallback_level", "fallback_reason", "confidence", "fallback_valid_until_cycle"]
 AXES = {"value": VALUE_CLASSES[:-1], "variability": VARIABILITY_CLASSES[:-1]}
-MEMORY = tuple(f"{axis}_{name}" for axis in AXES for name in ("pending", "confirmations", "dwell_cycles"))
+MEMORY = tuple(f"{axis}_{name}" for axis in AXES for name in CARRIED)
 
 # The basis is one of these columns; which one, the scheme says. A ranking sees the value of every item of the location.
 _VALUE = ("class_level.revenue", "class_level.margin", "class_level.level_value", "class_level.expected_value")
@@ -144,8 +133,12 @@ def assign(
     level = profile["fallback_level"].to_numpy(dtype=object)
     ranked, worth, bounds = _ranked(profile, level, scheme)
     axes = {
-        "value": _value_axis(profile, level, ranked, worth, bounds, _memory(previous, at, "value"), scheme),
-        "variability": _variability_axis(profile, level, _memory(previous, at, "variability"), scheme),
+        "value": _value_axis(
+            profile, level, ranked, worth, bounds, remembered(previous, at, "value", AXES["value"]), scheme
+        ),
+        "variability": _variability_axis(
+            profile, level, remembered(previous, at, "variability", AXES["variability"]), scheme
+        ),
     }
     decided = _decided(profile, level, axes, worth, scheme)
     override = positions(profile, overrides) if len(overrides) else np.full(len(profile), -1, dtype=np.int64)
@@ -170,7 +163,7 @@ def assign(
         "as_known_at": pd.Timestamp(cutoff).tz_convert("UTC"),
         "revenue": profile["revenue"].to_numpy(),
         **{name: profile[name].to_numpy() for name in FALLBACK},
-        **_carried(effective),
+        **{name: column for axis in AXES for name, column in carried(effective[axis], axis, AXES[axis]).items()},
         "valid_for_cycle": partition.cycle,
         "scheme_version": scheme.version,
         "decision_reason": _reasons(decided, level, override_id),
@@ -190,39 +183,6 @@ def _found(previous: pd.DataFrame | None, profile: pd.DataFrame) -> Ints:
         return np.full(len(profile), -1, dtype=np.int64)
     checked(previous, "previous", [*KEY, *(f"{axis}_class" for axis in AXES), "segment"])
     return positions(profile, previous)
-
-
-def _memory(previous: pd.DataFrame | None, at: Ints, axis: str) -> Memory:
-    """What the rows before carry of one axis."""
-    if previous is None:
-        return Memory.none(len(at))
-    names = [f"{axis}_{name}" for name in ("pending", "confirmations", "dwell_cycles")]
-    held = _coded(taken(previous[f"{axis}_class"], at), axis, "previous")
-    pending, count, rest = (previous[name] if name in previous.columns else None for name in names)
-    return Memory(
-        held=np.where(at < 0, ABSENT, held).astype(np.int8),
-        pending=np.full(len(at), NO_MOVE, np.int8) if pending is None else _coded(taken(pending, at), axis, "pending"),
-        confirmations=_whole(count, at, 0),
-        dwell_cycles=_whole(rest, at, UNKNOWN),
-    )
-
-
-def _whole(column: "pd.Series[Any] | None", at: Ints, missing: int) -> Ints:
-    if column is None:
-        return np.full(len(at), missing, dtype=np.int64)
-    values = numbers(column, at)
-    return np.where(np.isnan(values), missing, values).astype(np.int64)
-
-
-def _coded(named: Objects, axis: str, what: str) -> Codes:
-    """Position of each class on its axis; -1 for `U` and where there is none."""
-    known = [*AXES[axis], "U"]
-    codes = pd.Categorical(named, categories=known).codes.astype(np.int8)
-    if (unknown := (codes < 0) & ~pd.isna(named)).any():
-        raise ValueError(
-            f"{what}: classes {sorted(set(named[unknown].tolist()))[:3]} are none of {known}; correct them first"
-        )
-    return np.where(codes == len(known) - 1, UNDEFINED, codes).astype(np.int8)
 
 
 def _ranked(profile: pd.DataFrame, level: Objects, scheme: Scheme) -> tuple[ValueClasses, Floats, Floats]:
@@ -275,7 +235,7 @@ def _value_axis(
     sure = np.where(level == OWN, floats(profile[spread]), np.nan)
     return _Axis(
         before,
-        _positions_of(ranked.value_class, AXES["value"]),
+        positions_of(ranked.value_class, AXES["value"]),
         ranked.share_before,
         below_values(worth, bounds, sure, floats(profile[periods])),
         cuts,
@@ -295,19 +255,12 @@ def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, sch
     periods = floats(profile["level_cv_periods"]) if is_sharp else observed.astype(np.float64)
     return _Axis(
         before,
-        _positions_of(proposed, AXES["variability"]),
+        positions_of(proposed, AXES["variability"]),
         metric,
         above_cuts(np.where(own, metric, np.nan), periods, cuts=cuts, is_sharp=is_sharp),
         cuts,
         scheme.hysteresis.variability_band * np.array(cuts),
     )
-
-
-def _positions_of(named: npt.NDArray[np.str_], classes: tuple[str, ...]) -> Codes:
-    codes = np.full(len(named), UNDEFINED, dtype=np.int8)
-    for position, name in enumerate(classes):  # one step per class, not per item
-        codes[named == name] = position
-    return codes
 
 
 def _decided(
@@ -337,7 +290,7 @@ def _overridden(
     decision: Decision, axis: str, overrides: pd.DataFrame, at: Ints, scheme: Scheme
 ) -> Memory:  # fmt: skip
     named = taken(overrides[f"{axis}_class"], at)
-    wanted = _coded(named, axis, "overrides")
+    wanted = coded(named, AXES[axis], "overrides")
     return displaced(decision.memory, wanted, ~pd.isna(named), rule=scheme.hysteresis)
 
 
@@ -346,20 +299,6 @@ def _segments(value: Codes, variability: Codes) -> Objects:
     width = len(VARIABILITY_CLASSES)
     found: Objects = named[(value.astype(np.int64) % len(VALUE_CLASSES)) * width + variability % width]
     return found
-
-
-def _carried(effective: dict[str, Memory]) -> dict[str, Any]:
-    """Classes in force and what is carried to the next cycle, as columns."""
-    columns: dict[str, Any] = {}
-    for axis, memory in effective.items():
-        named = np.array([*AXES[axis], "U"], dtype=object)
-        waiting = np.array([*AXES[axis], None], dtype=object)
-        columns[f"{axis}_class"] = named[memory.held]
-        columns[f"{axis}_pending"] = waiting[memory.pending]
-        count, rest = memory.confirmations.astype(np.float64), memory.dwell_cycles.astype(np.float64)
-        columns[f"{axis}_confirmations"] = np.where(memory.pending == NO_MOVE, np.nan, count)
-        columns[f"{axis}_dwell_cycles"] = np.where(rest == UNKNOWN, np.nan, rest)
-    return columns
 
 
 def _reasons(decided: dict[str, Decision], level: Objects, override_id: Objects) -> Objects:

@@ -107,14 +107,14 @@ def demand_history(view: View, path: Path) -> pa.Table:
         path: Parquet file that is written, whole or not at all.
     """
     with engine(view.tables(), **view.variables()) as connection:
-        _sales(connection, view)
+        sales(connection, view)
         found = connection.execute(query("demand_history")).to_arrow_reader(BATCH_ROWS)
         write_batches(path, DEMAND_HISTORY.schema, DEMAND_HISTORY.conform_batches(found))
         add_view(connection, "demand_history", path)
         return RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
 
 
-def _sales(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+def sales(connection: duckdb.DuckDBPyConnection, view: View) -> None:
     """Make `sales_as_known`: converted, and without lines that look booked in another unit than they state."""
     connection.execute(query("conversion"))
     connection.execute(query("sales_as_known"))
@@ -159,7 +159,7 @@ def intake_summary(view: View) -> pd.DataFrame:
     then and wait for changes that are missing.
     """
     with engine(view.tables(), **view.variables()) as connection:
-        _sales(connection, view)
+        sales(connection, view)
         summary: pd.DataFrame = connection.execute(query("intake_summary")).df()
     known = view.known_at
     for system, feed in sorted({(batch["system"], batch["feed"]) for batch in view.snapshot.batches}):

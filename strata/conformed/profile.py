@@ -312,7 +312,11 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
         replace(at, length=max(at.length, rule.window_periods)) if rule else at
         for at, rule in zip(asked, rules, strict=True)
     ]
-    frames = []
+    stamp = {
+        "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
+        "scheme_version": scheme.version,
+    }  # fmt: skip
+    tables = []
     for at, rule, whole in zip(asked, rules, panels(view, history, looked_at), strict=True):
         if not len(whole.keys):
             continue
@@ -348,19 +352,11 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
             value_periods=value_periods,
         )
         measures["confidence"] = measures["confidence"].where(lent["fallback_level"] == OWN, lent["confidence"])
+        # Columns as they are: joined as a frame, they would be copied into blocks of one type, and back again.
         parts = [facts, measures, lent.drop(columns="confidence")]
-        frames.append(pd.concat(parts, axis=1).assign(bucket=at.bucket))
-    if not frames:
-        return DEMAND_PROFILE.empty()
-    rows = pd.concat(frames, ignore_index=True)
-    return DEMAND_PROFILE.conform(
-        rows.assign(
-            region=partition.region,
-            cycle=partition.cycle,
-            valid_for_cycle=partition.cycle,
-            scheme_version=scheme.version,
-        )
-    )
+        columns = {str(name): part[name] for part in parts for name in part.columns}
+        tables.append(DEMAND_PROFILE.conform(pd.DataFrame({**columns, **stamp, "bucket": at.bucket}, copy=False)))
+    return DEMAND_PROFILE.conform(pa.concat_tables(tables)) if tables else DEMAND_PROFILE.empty()
 
 
 def _at_level(

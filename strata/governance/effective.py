@@ -14,7 +14,7 @@ from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.identity import sha256_json
 from strata.partition import Partition
-from strata.tables import SEGMENT_ASSIGNMENT
+from strata.tables import SEGMENT_ASSIGNMENT, TABLES
 
 Content = tuple[str, str, str]
 
@@ -71,6 +71,39 @@ def previous_rows(store: GovernanceStore, home: Home, partition: Partition, sour
             f"classes before {partition.key} from {source.kind} {source.id} have hash {found}, "
             f"recorded was {source.content_hash}"
         )
+    return rows
+
+
+def previous_table(
+    store: GovernanceStore, home: Home, partition: Partition, source: PreviousSource, name: str
+) -> pa.Table | None:
+    """Rows of another table from where `source` has the classes of the cycle before; None where it has no such table.
+
+    Raises:
+        GovernanceError: the rows are gone or are not those whose hash was recorded.
+    """
+    if source.kind == "none" or source.id is None:
+        return None
+    before = partition.previous()
+    if source.kind == "release":
+        manifest = read_manifest(home, source.id)
+        recorded = manifest["partitions"][partition.region]["tables"].get(name)
+        if recorded is None:  # a release from before the table was
+            return None
+        wanted, rows = recorded["content_hash"], region_rows(published_table(home, manifest, name), partition.region)
+    else:
+        candidate = store.candidate(before)
+        if candidate is None or candidate.run_id != source.id:
+            # Decided again since; what a run wrote is never changed, and stays until it is cleaned up.
+            path = home.lake_file(name, before, source.id)
+            if not path.is_file():
+                raise GovernanceError(f"{path}: {name} before {partition.key} is gone; run {before.key} again")
+            return read_parquet(path)
+        if (ref := candidate.tables.get(name)) is None:
+            return None
+        wanted, rows = ref.content_hash, read_parquet(home.root / ref.path)
+    if (found := TABLES[name].content_hash(rows)) != wanted:
+        raise GovernanceError(f"{name} before {partition.key} has hash {found}, recorded was {wanted}")
     return rows
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from strata.classify import assign
-from strata.conformed import build, crosswalk, decide, history, ladder, latency, profile, supply
+from strata.classify import customers as accounts
+from strata.conformed import build, crosswalk, customers, decide, history, ladder, latency, profile, supply
 from strata.conformed import staleness as priced
 from strata.demand import level
 from strata.demand import profile as shape
@@ -45,6 +46,7 @@ _COMPUTED: tuple[Step, ...] = (
     *latency.STEPS,
     *priced.STEPS,
     *staleness.STEPS,
+    *customers.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
 _WRITTEN_BY = {
@@ -76,6 +78,7 @@ BEGINS: Mapping[str, tuple[str, ...]] = {
         "fallback_level",
         *assign.MEMORY,
     ),
+    "previous_account": ("customer_id", "channel", "value_class", "cost_class", "segment", *accounts.MEMORY),
     "override": ("override_id", "sku_id", "location_id", "value_class", "variability_class"),
 }
 _PATH = re.compile(r"inputs/([^/]+)/")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
+from strata.scheme.customers import Customers
 from strata.scheme.part import Part, Share
 
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
@@ -341,6 +342,7 @@ class Scheme(Part):
     unit_jump: UnitJump | None = None
     hierarchy: Hierarchy | None = None
     cadence: Cadence | None = None
+    customers: Customers | None = None
     forecast_error: ForecastError | None = None
     seasonality: Seasonality
     forecast: Forecast

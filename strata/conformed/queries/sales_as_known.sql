@@ -1,7 +1,8 @@
 -- One row per sales row that had reached the region by the cut-off, with the reason why it is not demand.
 -- `quantity` of `unit` and `net_amount` of `currency` are the source's; `demand_units` of the base unit, `revenue` and
 -- `margin` in the group currency are what demand is summed from.
--- Variables: region, cutoff (UTC), zone, currency, detail (true: say which document a row is).
+-- Variables: region, cutoff (UTC), zone, currency, detail (true: say which document a row is), buyers (true: say who
+-- bought).
 -- Tables: exclusion(column_name, value, name), those of conversion.
 create temp table sales_as_known as
 with place as (
@@ -78,7 +79,12 @@ line as (
                     'line_type': l.line_type, 'known_from': l.known_from, 'batch_id': l.source_batch_id,
                     'file': l.source_file, 'row': l.source_row
                 }
-        end as document
+        end as document,
+        -- who bought: for customers and channels only, a million items need not carry it
+        case
+            when getvariable('buyers')
+                then {'customer_id': l.customer_id, 'channel': l.channel, 'order_id': l.order_id}
+        end as buyer
     from dated as l
     left join item as i on l.sku_id = i.sku_id
     left join unit_factor as u
@@ -132,7 +138,8 @@ select
         when reason in ('orphan_item', 'missing_unit_factor', 'missing_rate') then 'quarantined'
         else 'excluded'
     end as line,
-    document
+    document,
+    buyer
 from line
 union all
 select
@@ -149,5 +156,6 @@ select
     false as is_converted,
     reason,
     'quarantined' as line,
-    document
+    document,
+    null as buyer
 from refused;

@@ -36,7 +36,16 @@ COLUMNS: dict[str, dict[str, pa.DataType]] = {
     "fct_sales_line": {
         "order_id": pa.string(), "order_line": pa.int64(), "sku_id": pa.string(), "location_id": pa.string(),
         "ordered_at": MOMENT, "quantity": MONEY, "unit": pa.string(), "net_amount": MONEY, "currency": pa.string(),
-        "line_type": pa.string(), **SOURCE,
+        "line_type": pa.string(), "customer_id": pa.string(), "channel": pa.string(), **SOURCE,
+    },
+    "int_customer_version": {"customer_id": pa.string(), "priority": pa.int64()},
+    "int_account_version": {
+        "account_id": pa.string(), "customer_id": pa.string(), "tier": pa.string(), "status": pa.string(),
+    },
+    "fct_shipment": {
+        "location_id": pa.string(), "partner_id": pa.string(), "direction": pa.string(), "status": pa.string(),
+        "planned_departure_at": MOMENT, "actual_departure_at": MOMENT, "planned_cost": MONEY, "actual_cost": MONEY,
+        "currency": pa.string(),
     },
     "int_item_unit_version": {
         "sku_id": pa.string(), "unit": pa.string(), "valid_from": pa.date32(), "valid_to": pa.date32(),
@@ -71,7 +80,7 @@ ITEM = {
 }  # fmt: skip
 LINE = {
     "order_line": 1, "sku_id": "I1", "location_id": "L1", "quantity": Decimal(1), "unit": "EA",
-    "net_amount": Decimal(10), "currency": "EUR", "line_type": "sale",
+    "net_amount": Decimal(10), "currency": "EUR", "line_type": "sale", "customer_id": None, "channel": None,
 }  # fmt: skip
 REFUSED = {
     "system": "erp", "feed": "sales_order_lines", "reason": "not_a_number", "sku_id": "I1", "location_id": "L1",
@@ -112,6 +121,14 @@ class Place:
         number = f"O{len(self.rows['fct_sales_line'])}"
         row = {"order_id": number} | LINE | change
         self.add("fct_sales_line", known, until, ordered_at=at(ordered_at), **row)
+
+    def shipment(self, departed: str, customer_id: str, cost: str | None, known: str = "", **change: Any) -> None:
+        row = {
+            "location_id": "L1", "partner_id": customer_id, "direction": "outbound", "status": "delivered",
+            "planned_departure_at": at(departed), "actual_departure_at": at(departed), "planned_cost": None,
+            "actual_cost": None if cost is None else Decimal(cost), "currency": "EUR",
+        }  # fmt: skip
+        self.add("fct_shipment", known, **(row | change))
 
     def refused(self, known: str = "", **change: Any) -> None:
         self.add("fct_refused_row", known, **(REFUSED | change))
