@@ -22,6 +22,8 @@ STAGES = (
     "customer_segment",
     "channel_segment",
     "service_matrix",
+    "class_stability",
+    "class_agreement",
     "demand_forecast",
     "lead_time_profile",
     "inventory_policy",

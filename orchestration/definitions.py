@@ -10,7 +10,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import customers, demand, forecast, gate, hierarchy, inventory, landing, latency, release, segmentation
+from assets import (
+    customers,
+    demand,
+    forecast,
+    gate,
+    hierarchy,
+    inventory,
+    landing,
+    latency,
+    release,
+    segmentation,
+    stability,
+)
 from orchestration.checks import gate_checks, judge, point
 from orchestration.columns import AssetColumns
 from orchestration.dbt import ensure_manifest, make_conform_assets, make_marts_assets
@@ -34,6 +46,7 @@ OWNERS = {
     "inventory": "team:inventory",
     "latency": "team:data-engineering",
     "customers": "team:sales",
+    "stability": "team:segmentation",
     "gate": "team:data-engineering",
     "release": "team:segmentation",
 }
@@ -69,6 +82,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "inventory": inventory.make(grid),
         "latency": latency.make(grid),
         "customers": customers.make(grid),
+        "stability": stability.make(grid),
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }

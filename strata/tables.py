@@ -659,6 +659,70 @@ SERVICE_MATRIX = _table(
     decided=True, scope="partition",
 )  # fmt: skip
 
+CLASS_STABILITY = _table(
+    "class_stability",
+    "sku_id x location_id x region x cycle",
+    _KEY4,
+    "segmentation",
+    "How sure the computed class of every item is: P(class) over other samples, forecasts with errors, biased demand.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("segment", "text", "Segment put to the test: what the scheme alone says, overrides not applied."),
+        _n("proposed_segment", "text", "Segment that the metrics alone say, without churn control; null: not drawn."),
+        _c("draws", "int", "Other samples of the same periods that say something of the item; 0: not drawn."),
+        *(_n(f"p_{name}", "float", f"P(value class {name.upper()}).") for name in "abc"),
+        _n("p_value_u", "float", "P(value not positive)."),
+        *(_n(f"p_{name}", "float", f"P(variability class {name.upper()}).") for name in "xyz"),
+        _n("p_variability_u", "float", "P(variability undefined)."),
+        _n("p_value_held", "float", "P(value class of `segment`)."),
+        _n("p_variability_held", "float", "P(variability class of `segment`)."),
+        _n("p_segment_held", "float", "P(`segment`)."),
+        _n("likeliest_segment", "text", "Segment of most draws."),
+        _n("p_likeliest", "float", "P(likeliest segment)."),
+        _n("second_segment", "text", "Segment of most of the other draws; null where all draws agree."),
+        _n("p_second", "float", "P(second segment)."),
+        _n("p_held_forecast_error", "float", "P(`segment`) where demand misses its level as forecasts missed demand."),
+        _n("likeliest_forecast_error", "text", "Likeliest segment there."),
+        _n("p_held_bias", "float", "P(`segment`) where the demand of each family is over- or understated."),
+        _n("likeliest_bias", "text", "Likeliest segment there."),
+        _n("p_held_least", "float", "Least of the three P(`segment`)."),
+        _c("is_at_risk", "bool", "The least is below the bound of the scheme."),
+        _c("revenue", "decimal", "Revenue over the value window."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+CLASS_AGREEMENT = _table(
+    "class_agreement",
+    "source x axis x region x cycle",
+    ("source", "axis", "region", "cycle"),
+    "segmentation",
+    "Agreement of the decided classes with those of every draw, items at risk, and the spread of what policies cost.",
+    (
+        _c("source", "text", "bootstrap, forecast_error or bias: what differs from draw to draw."),
+        _c("axis", "text", "value, variability or segment."),
+        _REGION, _CYCLE,
+        _c("draws", "int", "Draws that said something of any item."),
+        _c("items", "int", "Items drawn."),
+        _n("kappa", "float", "Cohen's kappa of decided and drawn class, mean over the draws; null: one class only."),
+        _n("kappa_low", "float", "Lower end of the range that holds the scheme's confidence of the draws."),
+        _n("kappa_high", "float", "Upper end of the same range."),
+        _n("agreement", "float", "Share of items whose drawn class is the decided one, mean over the draws."),
+        _c("at_risk_items", "int", "Items whose decided class has less probability than the scheme's bound."),
+        _n("at_risk_revenue_share", "float", "Their revenue / revenue of the items drawn."),
+        _n("holding_cost_year", "float", "Holding cost of the decided policies a year; on axis segment only."),
+        _n("holding_cost_sd", "float", "Standard deviation of it over the draws."),
+        _n("holding_cost_low", "float", "Lower end of its range over the draws."),
+        _n("holding_cost_high", "float", "Upper end of the same range."),
+        _n("margin_served_year", "float", "Margin of the units that the decided policies serve from stock, a year."),
+        _n("margin_served_sd", "float", "Standard deviation of it over the draws."),
+        _n("margin_served_low", "float", "Lower end of its range over the draws."),
+        _n("margin_served_high", "float", "Upper end of the same range."),
+        _c("unpriced_items", "int", "Items drawn without a policy or a known margin: no part of the costs."),
+    ),
+    decided=False, scope="partition",
+)  # fmt: skip
+
 GATE_RESULT = _table(
     "gate_result",
     "gate x scope x cycle",
@@ -853,8 +917,8 @@ TABLES: dict[str, Table] = {
         DIM_ITEM, DIM_LOCATION, DIM_CUSTOMER, DIM_SUPPLIER,
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
-        SEGMENT_CADENCE, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX, GATE_RESULT, SCHEME, LINEAGE_FIELD,
-        FEED_SLA,
+        SEGMENT_CADENCE, CLASS_STABILITY, CLASS_AGREEMENT, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX,
+        GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

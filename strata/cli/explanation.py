@@ -20,6 +20,7 @@ from strata.partition import Partition
 from strata.review.conflict import conflict_lines, jump_lines
 from strata.review.explain import explain, override_line
 from strata.review.origins import demand_of, left_out, revenue_of, sentences
+from strata.review.stability import stability_lines
 from strata.scheme.load import SchemeRegister
 
 _SHOWN = (
@@ -159,6 +160,7 @@ def _assigned(
     lines = explain(row, profile, _previous(home, source.part, row), policies, scheme=source.scheme)
     if row["override_id"] is not None:
         lines += [override_line(override) for override in _overrides(home, row["override_id"])]
+    lines += [text for found in _stability(connection, row) for text in stability_lines(found)]
     lines += conflict_lines(_rows(connection, "hierarchy_conflict", row["sku_id"], region))
     lines += jump_lines(_rows(connection, "demand_history", row["sku_id"], region))
     head = {"region": region, "location_id": place, "cycle": row["cycle"], "release_id": manifest["release_id"]}
@@ -207,6 +209,14 @@ def _rows(connection: DuckDBPyConnection, table: str, sku: str, region: str) -> 
         .to_pylist()
     )
     return rows
+
+
+def _stability(connection: DuckDBPyConnection, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How sure the row's class is; nothing in a release that is older than the table."""
+    if ("class_stability",) not in connection.execute("select table_name from duckdb_tables()").fetchall():
+        return []
+    found = _rows(connection, "class_stability", row["sku_id"], row["region"])
+    return [one for one in found if one["location_id"] == row["location_id"]]
 
 
 def _previous(home: Home, part: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any] | None:

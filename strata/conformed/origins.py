@@ -36,7 +36,8 @@ def sales_lines(view: View, sku_id: str) -> list[Row]:
         connection.execute(query("sales_as_known"))
         rows: list[Row] = (
             connection.execute(
-                "select * exclude (document), unnest(document) from sales_as_known where sku_id = getvariable('sku_id')"
+                "select * exclude (document, customer_id, channel, order_id), unnest(document) from sales_as_known "
+                "where sku_id = getvariable('sku_id')"
             )
             .to_arrow_table()
             .to_pylist()

@@ -5,7 +5,7 @@ Belongs here: reading, which cut-offs and delays are compared, pricing the chang
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def segment_cadence(
     rule, scheme, partition = view.scheme.cadence, view.scheme, view.partition
     if rule is None:
         return SEGMENT_CADENCE.empty()
-    keys, series = _history(view, rule, history, profile)
+    keys, series = class_history(view, history, profile, begin=_begin(view, rule))
     compared = _comparisons(view, rule, series.periods)
     stops = sorted({stop for one in compared for stop in (one.stop, one.stale_stop)})
     stops = list(range(stops[0], stops[-1] + 1)) if stops else []  # memory runs through the periods in between
@@ -123,14 +123,19 @@ def segment_cadence(
     )
 
 
-def _history(view: View, rule: Cadence, history: Path, profile: Path) -> tuple[pd.DataFrame, History]:
-    """Closed periods of every series at the class level, as far back as the oldest classes compared need."""
-    scheme, bucket = view.scheme, view.scheme.buckets.classification
-    zone = view.calendar.zone(view.partition.region)
+def _begin(view: View, rule: Cadence) -> date:
+    """First period that the oldest classes compared need."""
+    bucket, zone = view.scheme.buckets.classification, view.calendar.zone(view.partition.region)
     oldest = view.calendar.cutoff(shifted(view.partition.cycle, 1 - rule.lookback_cycles), view.partition.region)
     oldest -= timedelta(days=rule.delay_days[-1])
-    length = max(scheme.value.window_cycles, scheme.level.window_periods if scheme.level else 0)
-    begin = next_period(first_open_period(oldest, zone, bucket), bucket, -length)
+    length = max(view.scheme.value.window_cycles, view.scheme.level.window_periods if view.scheme.level else 0)
+    return next_period(first_open_period(oldest, zone, bucket), bucket, -length)
+
+
+def class_history(view: View, history: Path, profile: Path, *, begin: date) -> tuple[pd.DataFrame, History]:
+    """Keys and closed classification periods from `begin` on of every series at the class level, value included."""
+    scheme, bucket = view.scheme, view.scheme.buckets.classification
+    zone = view.calendar.zone(view.partition.region)
     variables = {"level": scheme.class_level, "basis": scheme.value.basis, "bucket": bucket, "begin": begin}
     with engine({"demand_history": history, "demand_profile": profile}, **variables) as connection:
         keys: pd.DataFrame = connection.execute(_CLASSED).df()
@@ -215,24 +220,9 @@ def _priced(view: View, pairs: pd.DataFrame, keys: pd.DataFrame, places: pd.Data
     wanted = wanted.drop_duplicates().sort_values(["item", "segment"], ignore_index=True)
     if wanted.empty:
         return pairs
-    place = places.drop(columns="segment")
-    place["item"] = _item_of(place, keys, at_region=view.scheme.class_level == "region")
-    rows = wanted.merge(place, on="item", how="inner", validate="many_to_many")
-    if rows.empty:
+    costs = policy_costs(view, wanted, keys, places)
+    if costs.empty:
         return pairs
-    bucket = view.scheme.buckets.planning
-    found = policies(rows, scheme=view.scheme, partition=view.partition, bucket=bucket)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        unit_margin = (keys["margin"] / keys["demand_units"]).to_numpy()[rows["item"]]
-    a_year = rows["mean_units"].to_numpy(np.float64) * 365 / PERIOD_DAYS[bucket]
-    # Nothing is held and served where the segment's policy is none.
-    costs = pd.DataFrame(
-        {
-            "item": rows["item"], "segment": rows["segment"],
-            "holding": np.nan_to_num(found["holding_cost_year"].to_numpy(np.float64)),
-            "served": np.nan_to_num(found["expected_fill_rate"].to_numpy(np.float64)) * a_year * unit_margin,
-        }
-    ).groupby(["item", "segment"], sort=True).sum(min_count=1)  # fmt: skip
     of = {
         name: costs.reindex(pd.MultiIndex.from_frame(moved[["item", name]])).to_numpy(np.float64)
         for name in ("held", "right")
@@ -240,6 +230,38 @@ def _priced(view: View, pairs: pd.DataFrame, keys: pd.DataFrame, places: pd.Data
     pairs.loc[changed, "holding_excess"] = np.maximum(of["held"][:, 0] - of["right"][:, 0], 0.0)
     pairs.loc[changed, "margin_missed"] = np.maximum(of["right"][:, 1] - of["held"][:, 1], 0.0)
     return pairs
+
+
+def policy_costs(view: View, wanted: pd.DataFrame, keys: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+    """What policies of other segments hold and serve a year: `holding` and `served` (margin) by item and segment.
+
+    Args:
+        view: scheme and partition.
+        wanted: item (a row of `keys`) and segment, each pair once.
+        keys: sku_id, location_id at the class level, margin and demand_units of the window.
+        places: `strata.conformed.supply.stocked`.
+
+    Returns:
+        Sums over the places of the item; no row where it is stocked nowhere, NaN where a margin is unknown.
+    """
+    place = places.drop(columns="segment")
+    place["item"] = _item_of(place, keys, at_region=view.scheme.class_level == "region")
+    rows = wanted.merge(place, on="item", how="inner", validate="many_to_many")
+    if rows.empty:
+        return pd.DataFrame({"holding": [], "served": []})
+    bucket = view.scheme.buckets.planning
+    found = policies(rows, scheme=view.scheme, partition=view.partition, bucket=bucket)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit_margin = (keys["margin"] / keys["demand_units"]).to_numpy()[rows["item"]]
+    a_year = rows["mean_units"].to_numpy(np.float64) * 365 / PERIOD_DAYS[bucket]
+    # Nothing is held and served where the segment's policy is none.
+    return pd.DataFrame(
+        {
+            "item": rows["item"], "segment": rows["segment"],
+            "holding": np.nan_to_num(found["holding_cost_year"].to_numpy(np.float64)),
+            "served": np.nan_to_num(found["expected_fill_rate"].to_numpy(np.float64)) * a_year * unit_margin,
+        }
+    ).groupby(["item", "segment"], sort=True).sum(min_count=1)  # fmt: skip
 
 
 def _item_of(places: pd.DataFrame, keys: pd.DataFrame, *, at_region: bool) -> Ints:

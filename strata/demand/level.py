@@ -15,7 +15,8 @@ from strata.derivation import Derivation, Step, aggregated
 from strata.scheme.model import Level
 
 _LOG_OFFSET = 0.05  # of the mean, added inside the logarithm, so that a period without demand has one
-_UNBIASED = 1.0 + _LOG_OFFSET / 2.0  # the offset lowers the slope of the logarithm by 1 / (1 + offset)
+UNBIASED = 1.0 + _LOG_OFFSET / 2.0  # the offset lowers the slope of the logarithm by 1 / (1 + offset)
+UNSOLD_UNITS = 0.5  # a level at which nothing was sold counts as this much in all: the posterior's median is near it
 _CAUTION = 0.4  # a dispersion estimated from few skewed periods is too small, the more so the larger it is
 _LEAST_DISPERSION = 0.02  # below it counts are Poisson for every purpose here
 _BLOCK = 20_000
@@ -115,13 +116,13 @@ def _block(units: Floats, observed: Booleans, rule: Level) -> Levels:
     y = np.where(observed, np.maximum(units, 0.0), 0.0)
     count = observed.sum(axis=1).astype(np.float64)
     mean = _over(y.sum(axis=1), count)
-    log = np.where(observed, np.log(y + np.where(mean > 0, _LOG_OFFSET * mean, 1.0)[:, None]), 0.0)
+    log = np.where(observed, log_units(y, mean), 0.0)
     cut, testable = _likeliest_cut(y, observed, rule)
     after = observed & (np.arange(y.shape[1])[None, :] >= cut[:, None])
     before, since, whole = (_Side.of(y, log, side) for side in (observed & ~after, after, observed))
     spread, freedom = before.spread + since.spread, before.freedom + since.freedom
     poisson = _over(before.freedom, before.mean) + _over(since.freedom, since.mean)
-    excess = np.maximum(_UNBIASED**2 * spread - poisson, 0.0)
+    excess = np.maximum(UNBIASED**2 * spread - poisson, 0.0)
     dispersion = (excess + rule.prior_periods * rule.dispersion) / (freedom + rule.prior_periods)
     dispersion = np.maximum(dispersion * (1.0 + _CAUTION * dispersion), _LEAST_DISPERSION)
     twice = 2.0 * (before.likelihood(dispersion) + since.likelihood(dispersion) - whole.likelihood(dispersion))
@@ -136,7 +137,7 @@ def _block(units: Floats, observed: Booleans, rule: Level) -> Levels:
     return Levels(
         periods=periods,
         units_period=np.where(count > 0, np.where(is_shift, _never_nothing(since), mean), np.nan),
-        cv=np.where(known, _UNBIASED * np.sqrt(np.maximum(within, 0.0)), np.nan),
+        cv=np.where(known, UNBIASED * np.sqrt(np.maximum(within, 0.0)), np.nan),
         cv_periods=np.where(is_shift, freedom + 1.0, count).astype(np.int64),
         z=z,
         ratio=np.where(np.isfinite(ratio), ratio, np.nan),
@@ -159,6 +160,12 @@ def level_measures(units: Floats, observed: Booleans, *, rule: Level) -> pd.Data
             "is_true_shift": found.is_recent,
         }
     )
+
+
+def log_units(units: Floats, mean: Floats) -> Floats:
+    """Logarithm of demand, series x periods, offset by a part of the mean of each series."""
+    found: Floats = np.log(units + np.where(mean > 0, _LOG_OFFSET * mean, 1.0)[:, None])
+    return found
 
 
 def level_value(money: Floats, units: Floats, units_period: Floats, *, periods: int) -> Floats:
@@ -204,8 +211,8 @@ class _Side:
 
 
 def _never_nothing(since: _Side) -> Floats:
-    """Mean since a shift, as if half a unit had been sold where none was: the median of the posterior is near it."""
-    return np.where(since.total > 0, since.mean, _over(np.full(len(since.count), 0.5), since.count))
+    """Mean since a shift, as if half a unit had been sold where none was."""
+    return np.where(since.total > 0, since.mean, _over(np.full(len(since.count), UNSOLD_UNITS), since.count))
 
 
 def _likeliest_cut(y: Floats, observed: Booleans, rule: Level) -> tuple[Ints, Booleans]:

@@ -11,6 +11,7 @@ from typing import Any
 from strata.classify import assign
 from strata.classify import customers as accounts
 from strata.conformed import build, crosswalk, customers, decide, history, ladder, latency, profile, supply
+from strata.conformed import stability as drawn
 from strata.conformed import staleness as priced
 from strata.demand import level
 from strata.demand import profile as shape
@@ -22,7 +23,7 @@ from strata.inventory import lead_time, policy
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, Arm, Kind, LineageError, Ref, Relation
 from strata.lineage.statement import RUN, Catalog, relation_of
-from strata.review import migration, staleness
+from strata.review import migration, stability, staleness
 from strata.tables import SUSPENSION_COLUMNS, TABLES
 
 Node = Mapping[str, Any]
@@ -47,6 +48,8 @@ _COMPUTED: tuple[Step, ...] = (
     *priced.STEPS,
     *staleness.STEPS,
     *customers.STEPS,
+    *drawn.STEPS,
+    *stability.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
 _WRITTEN_BY = {

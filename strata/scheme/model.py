@@ -11,6 +11,7 @@ from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
 from strata.scheme.customers import Customers
 from strata.scheme.part import Part, Share
+from strata.scheme.stability import Stability
 
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
 
@@ -344,6 +345,7 @@ class Scheme(Part):
     cadence: Cadence | None = None
     customers: Customers | None = None
     forecast_error: ForecastError | None = None
+    stability: Stability | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory

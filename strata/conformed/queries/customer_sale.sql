@@ -4,8 +4,8 @@
 -- sales_as_known, currency_rate, snapshot.
 create temp table customer_sale as
 select
-    coalesce(buyer.customer_id, '?') as customer_id,
-    coalesce(buyer.channel, '?') as channel,
+    coalesce(customer_id, '?') as customer_id,
+    coalesce(channel, '?') as channel,
     sku_id,
     location_id,
     cast(date_trunc(getvariable('bucket_classification'), local_date) as date) as period_start,
@@ -24,9 +24,9 @@ group by all;
 -- An order counts once per customer and channel, whatever it holds.
 create temp table customer_order as
 select
-    coalesce(buyer.customer_id, '?') as customer_id,
-    coalesce(buyer.channel, '?') as channel,
-    count(distinct buyer.order_id) as orders
+    coalesce(customer_id, '?') as customer_id,
+    coalesce(channel, '?') as channel,
+    count(distinct order_id) as orders
 from sales_as_known
 where
     line = 'demand'

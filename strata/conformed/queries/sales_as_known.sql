@@ -81,10 +81,9 @@ line as (
                 }
         end as document,
         -- who bought: for customers and channels only, a million items need not carry it
-        case
-            when getvariable('buyers')
-                then {'customer_id': l.customer_id, 'channel': l.channel, 'order_id': l.order_id}
-        end as buyer
+        case when getvariable('buyers') then l.customer_id end as customer_id,
+        case when getvariable('buyers') then l.channel end as channel,
+        case when getvariable('buyers') then l.order_id end as order_id
     from dated as l
     left join item as i on l.sku_id = i.sku_id
     left join unit_factor as u
@@ -139,7 +138,9 @@ select
         else 'excluded'
     end as line,
     document,
-    buyer
+    customer_id,
+    channel,
+    order_id
 from line
 union all
 select
@@ -157,5 +158,7 @@ select
     reason,
     'quarantined' as line,
     document,
-    null as buyer
+    null as customer_id,
+    null as channel,
+    null as order_id
 from refused;

@@ -1,0 +1,261 @@
+"""What the stability lab draws from: a partition's history, its decided classes, and what other segments would cost.
+
+Belongs here: reading, seeds, pricing. Does not: the draws (`strata.classify.stability`), what is said of them
+(`strata.review.stability`).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from strata.calendar import PERIODS_PER_YEAR, first_open_period, next_period
+from strata.classify.assign import DEFAULT, OWN
+from strata.classify.keyed import floats
+from strata.classify.sampling import (
+    Ahead,
+    Booleans,
+    Floats,
+    Ints,
+    Sample,
+    about_mean,
+    ahead,
+    at_level,
+    forecast_worth,
+    money_in,
+    period_counts,
+    within_levels,
+)
+from strata.classify.stability import (
+    SEGMENTS,
+    Codes,
+    Items,
+    Stability,
+    axis_codes,
+    biased,
+    drawn_again,
+    segment_codes,
+)
+from strata.conformed.engine import engine
+from strata.conformed.history import View
+from strata.conformed.staleness import class_history, policy_costs
+from strata.conformed.supply import stocked
+from strata.demand.seasonality import decompose
+from strata.derivation import Query, Step
+from strata.review.stability import agreement_rows, stability_rows
+from strata.review.staleness import History
+from strata.scheme.model import Scheme
+from strata.scheme.stability import Stability as Rule
+from strata.tables import CLASS_AGREEMENT, CLASS_STABILITY
+
+_TESTED = """
+with item as (
+    select sku_id, coalesce(family, category) as family
+    from int_item_version
+    where known_from <= getvariable('known_at') and (known_to is null or known_to > getvariable('known_at'))
+)
+
+select
+    p.sku_id, p.location_id, p.revenue, p.margin, p.cv, p.cv_deseasonalised, p.cv_level, p.forecast_error,
+    p.level_value, p.level_periods, p.periods_observed, p.fallback_level, a.computed_segment, a.override_id, i.family
+from demand_profile as p
+inner join segment_assignment as a on p.sku_id = a.sku_id and p.location_id = a.location_id
+left join item as i on p.sku_id = i.sku_id
+where (p.location_id = '*') = (getvariable('level') = 'region')
+order by p.sku_id, p.location_id
+"""
+PROPOSED = "proposed"
+STEPS: tuple[Step, ...] = (Query("class_tested", _TESTED),)
+
+
+def class_stability(
+    view: View, *, history: Path, profile: Path, forecast: Path, assignment: Path, lead_times: Path
+) -> tuple[pa.Table, pa.Table]:
+    """`class_stability` and `class_agreement` of a partition; no rows where the scheme has no `stability`."""
+    rule, scheme, partition = view.scheme.stability, view.scheme, view.partition
+    if rule is None:
+        return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
+    tested = _tested(view, profile, assignment)
+    if tested.empty:
+        return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
+    keys, series = class_history(view, history, profile, begin=_begin(view))
+    # Rankings lie together: by location, then item.
+    order = np.lexsort((tested["sku_id"].to_numpy(dtype=str), tested["location_id"].to_numpy(dtype=str)))
+    held = segment_codes(tested["computed_segment"].to_numpy(dtype=object))
+    found = _drawn(view, rule, tested.iloc[order], held[order], _ordered(series, order))
+    back = np.argsort(order)
+    drawn = {name: Stability(one.codes[:, back], one.draws[back], one.probability[back]) for name, one in found.items()}
+    proposed = drawn.pop(PROPOSED).codes[0]
+    places = stocked(view, forecast=forecast, profile=profile, assignment=assignment, lead_times=lead_times)
+    costs = _costs(view, held, drawn, keys, places)
+    stamp = {
+        "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
+        "scheme_version": scheme.version,
+    }  # fmt: skip
+    rows = stability_rows(tested, held, proposed, drawn, rule=rule).assign(
+        **stamp, is_suspended=False, suspended_since=None, suspension_reason=None
+    )
+    summary = agreement_rows(held, drawn, floats(tested["revenue"]), costs, rule=rule).assign(**stamp)
+    return CLASS_STABILITY.conform(rows), CLASS_AGREEMENT.conform(summary)
+
+
+def _tested(view: View, profile: Path, assignment: Path) -> pd.DataFrame:
+    tables = {"demand_profile": profile, "segment_assignment": assignment, **view.only("int_item_version")}
+    with engine(tables, known_at=view.known_at, level=view.scheme.class_level) as connection:
+        frame: pd.DataFrame = connection.execute(_TESTED).to_arrow_table().to_pandas(date_as_object=True)
+    return frame
+
+
+def _lengths(view: View) -> tuple[int, int]:
+    """Last classification periods that the shape of demand, and its level, are measured on."""
+    buckets, window = view.scheme.buckets, view.scheme.value.window_cycles
+    years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
+    planned = round(years * PERIODS_PER_YEAR[buckets.classification])
+    shape = window if view.scheme.class_level == "region" else max(window, planned)
+    return shape, view.scheme.level.window_periods if view.scheme.level else 0
+
+
+def _begin(view: View) -> date:
+    """First period that the classes rest on."""
+    bucket = view.scheme.buckets.classification
+    stop = first_open_period(view.cutoff, view.calendar.zone(view.partition.region), bucket)
+    return next_period(stop, bucket, -max(view.scheme.value.window_cycles, *_lengths(view)))
+
+
+def _ordered(series: History, order: Ints) -> History:
+    return History(
+        series.keys.iloc[order], series.units[order], series.hidden[order], series.value[order],
+        series.launch_index[order], series.periods,
+    )  # fmt: skip
+
+
+def _drawn(view: View, rule: Rule, tested: pd.DataFrame, held: Codes, series: History) -> dict[str, Stability]:
+    """The classes of every draw by source, and those of the history as it is (`PROPOSED`); rows lie by location."""
+    scheme, count = view.scheme, series.units.shape[1]
+    items = _items(view.scheme, tested)
+    seen = _seen(view, tested, series)
+    cuts: dict[str, float] = dict(scheme.value.cuts.items())
+    cv_cuts: dict[str, float] = dict(scheme.variability.cuts.items())
+    rngs = [np.random.default_rng([rule.seed, part, *view.partition.key.encode()]) for part in range(3)]
+    counts = [period_counts(count, rule.draws, block=min(rule.block_periods, count), rng=rng) for rng in rngs[:2]]
+    made = ahead(series.units, seen.since, alpha=rule.benchmark_alpha, warm_up=rule.warm_up_periods)
+    forecastable = replace(items, is_drawn=items.is_drawn & made.can)
+    years = _other_years(view, items, seen, series)
+    return {
+        PROPOSED: drawn_again(items, years, np.ones((1, count)), cuts=cuts, cv_cuts=cv_cuts),
+        "bootstrap": drawn_again(items, years, counts[0], cuts=cuts, cv_cuts=cv_cuts),
+        "forecast_error": drawn_again(
+            forecastable, _forecasts(scheme, items, seen, series, made), counts[1], cuts=cuts, cv_cuts=cv_cuts
+        ),
+        "bias": biased(
+            items, _groups(tested), axis_codes(held, "variability")[0], draws=rule.draws, bias=rule.bias, rng=rngs[2],
+            cuts=cuts,
+        ),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Periods of every item: those its shape is measured on, its value, its level now, and the levels before."""
+
+    shape: Booleans
+    value: Booleans
+    since: Booleans
+    before: Booleans
+
+
+def _items(scheme: Scheme, tested: pd.DataFrame) -> Items:
+    """What was decided: the value that was ranked and the metric that was cut."""
+    level = tested["fallback_level"].to_numpy(dtype=object)
+    own = level == OWN
+    earned = floats(tested[scheme.value.basis])
+    if scheme.level is not None:
+        earned = np.where(own, floats(tested["level_value"]), earned)
+    is_default = (level == DEFAULT) & (scheme.fallback.default == "observed_total")
+    _, ranking = np.unique(tested["location_id"].to_numpy(dtype=str), return_inverse=True)
+    too_few = tested["periods_observed"].to_numpy(dtype=np.int64) < scheme.variability.min_periods
+    metric = np.where(too_few, np.nan, floats(tested[scheme.variability.basis]))
+    return Items(earned, metric, ranking.astype(np.int64), is_ranked=own | is_default, is_drawn=own)
+
+
+def _seen(view: View, tested: pd.DataFrame, series: History) -> _Seen:
+    count = series.units.shape[1]
+    shape, level = _lengths(view)
+    at = np.arange(count)[None, :]
+    observed = ~series.hidden & (at >= series.launch_index[:, None])
+    value = observed & (at >= count - view.scheme.value.window_cycles)
+    if view.scheme.level is None:
+        return _Seen(observed & (at >= count - shape), value, value, np.zeros_like(value))
+    looked_at = observed & (at >= count - level)
+    rests_on = np.nan_to_num(floats(tested["level_periods"]))
+    since = looked_at & (np.cumsum(looked_at[:, ::-1], axis=1)[:, ::-1] <= rests_on[:, None])
+    return _Seen(observed & (at >= count - shape), value, since, looked_at & ~since)
+
+
+def _other_years(view: View, items: Items, seen: _Seen, series: History) -> Sample:
+    """Other samples of the periods that value and variability rest on."""
+    scheme = view.scheme
+    if scheme.level is None:
+        worth = money_in(items.value, series.value, seen.value)
+    else:
+        worth = at_level(items.value, series.units, seen.since)
+    if scheme.variability.basis == "cv_level":
+        return Sample(worth, within_levels(items.metric, series.units, seen.since, seen.before))
+    spread = series.units
+    if scheme.variability.basis == "cv_deseasonalised":
+        season = PERIODS_PER_YEAR[scheme.buckets.classification]
+        parts = decompose(series.units, seen.shape, season=season, min_seasons=scheme.seasonality.min_seasons)
+        spread = np.nan_to_num(parts.remainder)
+    return Sample(worth, about_mean(items.metric, series.units, spread, seen.shape))
+
+
+def _forecasts(scheme: Scheme, items: Items, seen: _Seen, series: History, made: Ahead) -> Sample:
+    """The periods of the value as forecast, with errors; a season that was taken out of the variability stays out."""
+    counted = seen.value if scheme.level is None else seen.since
+    worth = forecast_worth(items.value, series.units, counted, made)
+    if scheme.variability.basis == "cv_level":
+        return Sample(worth, within_levels(items.metric, made.units, made.judged, np.zeros_like(made.judged)))
+    usual = about_mean(items.metric, series.units, series.units, seen.shape).scale
+    return Sample(worth, replace(about_mean(items.metric, made.units, made.units, made.judged), scale=usual))
+
+
+def _groups(tested: pd.DataFrame) -> Ints:
+    """Number of the family of each item, in the order of names; an item without one is a group of its own."""
+    names = tested["family"].where(tested["family"].notna(), "\0" + tested["sku_id"].astype(str))
+    groups: npt.NDArray[np.intp] = np.unique(names.to_numpy(dtype=str), return_inverse=True)[1]
+    return groups.astype(np.int64)
+
+
+def _costs(
+    view: View, held: Codes, drawn: dict[str, Stability], keys: pd.DataFrame, places: pd.DataFrame
+) -> dict[str, Floats]:
+    """Holding cost and margin served a year, items x `SEGMENTS`, where a segment is held or came up in a draw."""
+    wanted = np.zeros((len(held), len(SEGMENTS)), dtype=bool)
+    wanted[np.arange(len(held)), held] = True
+    for one in drawn.values():
+        wanted |= np.nan_to_num(one.probability) > 0
+    priced = _like_policies(view.scheme)  # segments of one policy are priced once
+    item, segment = np.nonzero(wanted)
+    once = np.zeros_like(wanted)
+    once[item, priced[segment]] = True
+    each, policy = np.nonzero(once)
+    names = pd.DataFrame({"item": each, "segment": np.array(SEGMENTS, dtype=object)[policy]})
+    found = policy_costs(view, names, keys, places)
+    costs = {}
+    for name, column in (("holding_cost", "holding"), ("margin_served", "served")):
+        cost = np.full(wanted.shape, np.nan)
+        if not found.empty:
+            cost[each, policy] = found[column].reindex(pd.MultiIndex.from_frame(names)).to_numpy(np.float64)
+        costs[name] = np.where(wanted, cost[:, priced], np.nan)
+    return costs
+
+
+def _like_policies(scheme: Scheme) -> Ints:
+    """Per segment, the first of `SEGMENTS` that has the same policy."""
+    stated = [scheme.policies.get(name) for name in SEGMENTS]
+    terms = [None if one is None else one.model_dump(exclude={"rationale"}) for one in stated]
+    return np.array([terms.index(one) for one in terms], dtype=np.int64)
