@@ -189,7 +189,7 @@ def test_schemes_are_listed_and_checked(lived: Story, tmp_path: Path, strata: St
         file.read_text(encoding="utf-8").replace("service_target: 0.98", "service_target: 98"), encoding="utf-8"
     )
     said = strata(lived.end, "scheme", "check", str(bad))
-    assert said.code == 1 and "policies.AX" in said.err and "0.975" in said.err and str(bad) in said.err
+    assert said.code == 1 and "policies.AX" in said.out and "0.98 is 98 %" in said.out and str(bad) in said.out
 
 
 def test_overrides_are_added_listed_and_revoked(home: Home, strata: Strata) -> None:
