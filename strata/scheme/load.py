@@ -95,7 +95,7 @@ def parameters(scheme: Scheme) -> list[tuple[str, str, str]]:
                     walk(f"{path}.{key}" if path else str(key), child, rationale)
         elif isinstance(node, list) and node and isinstance(node[0], dict):
             for index, child in enumerate(node):
-                walk(f"{path}.{child.get('name', index)}", child, rationale)
+                walk(f"{path}.{child.get('name', child.get('id', index))}", child, rationale)
         else:
             rows.append((path, "null" if node is None else str(node), rationale.strip()))
 

@@ -11,6 +11,7 @@ from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
 from strata.scheme.customers import Customers
 from strata.scheme.part import Part, Share
+from strata.scheme.rules import Rules, refuse_expired
 from strata.scheme.stability import Stability
 
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
@@ -350,7 +351,13 @@ class Scheme(Part):
     forecast: Forecast
     inventory: Inventory
     policies: dict[str, Policy]
+    rules: Rules = ()
     gates: Gates
+
+    @model_validator(mode="after")
+    def _rules_can_hold(self) -> Self:
+        refuse_expired(self.rules, self.version, self.effective_from)
+        return self
 
     @model_validator(mode="after")
     def _basis_is_measured(self) -> Self:
