@@ -9,7 +9,9 @@ from strata.home import REPOSITORY
 from tests.rules.tree import modules
 
 TESTS = {
-    path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("*.py") if "rules" not in path.parts
+    path: path.read_text(encoding="utf-8")
+    for path in (REPOSITORY / "tests").rglob("*.py")
+    if "rules" not in path.relative_to(REPOSITORY).parts
 }
 CALLED = {
     ast.literal_eval(call.args[0])
