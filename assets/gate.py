@@ -27,6 +27,7 @@ STAGES = (
     "demand_forecast",
     "lead_time_profile",
     "inventory_policy",
+    "override",
 )
 
 

@@ -1,4 +1,4 @@
-"""Segmentation: the class of every item, held against flicker, and who moved."""
+"""Segmentation: the class of every item, held against flicker, who moved, and what overrides cost."""
 
 from pathlib import Path
 
@@ -7,8 +7,11 @@ import pyarrow as pa
 
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
-from strata.conformed import decide
+from strata.conformed import decide, overrides
 from strata.partition import Partition
+
+PRICED = ("demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
+TERMS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version", "int_supplier_item_version")
 
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:
@@ -19,6 +22,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         ins={"demand_profile": dg.AssetIn(partition_mapping=grid.same), "previous": previous_classes},
+        deps=[dg.AssetDep("int_item_version", partition_mapping=grid.whole)],
         partitions_def=grid.region_cycle,
     )
     def segment_assignment(
@@ -43,4 +47,28 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         previous = workspace.previous_classes(view.partition)
         return decide.segment_migration(view, segment_assignment, demand_profile, previous)
 
-    return [segment_assignment, segment_migration]
+    @dg.asset(
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in PRICED},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in TERMS],
+        partitions_def=grid.region_cycle,
+    )
+    def override(
+        context: dg.AssetExecutionContext,
+        workspace: Workspace,
+        demand_profile: Path,
+        demand_forecast: Path,
+        segment_assignment: Path,
+        lead_time_profile: Path,
+    ) -> pa.Table:
+        """Every override and rule per item: whether it decides the class, until when, and what it costs a year."""
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
+        return overrides.override_table(
+            view,
+            workspace.overrides(view),
+            profile=demand_profile,
+            forecast=demand_forecast,
+            assignment=segment_assignment,
+            lead_times=lead_time_profile,
+        )
+
+    return [segment_assignment, segment_migration, override]

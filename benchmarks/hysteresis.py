@@ -1,8 +1,9 @@
-"""Seconds per cycle to rank, hold and name the segments of a million items under the shipped controls.
+"""Seconds per cycle to rank, hold, override and name the segments of a million items under the shipped controls.
 
 Run `python benchmarks/hysteresis.py [--quick]` from the project root: 1,000,000 items (quick: 100,000), the second
-cycle, so that memory is read and carried, all controls on (a budget beside the shipped ones). Prints seconds per step
-and, last, one JSON line; `ratio` = budget of 3 s per million items / measured. Churn itself: benchmarks/churn.py.
+cycle, so that memory is read and carried, all controls on (a budget beside the shipped ones), three rules in force.
+Prints seconds per step and, last, one JSON line; `ratio` = budget of 3 s per million items / measured. Churn itself:
+benchmarks/churn.py.
 """
 
 import argparse
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from strata.classify.assign import assign
+from strata.classify.rules import resolve
 from strata.demand.level import level_measures
 from strata.partition import Partition
 from strata.scheme.load import load_scheme
 from strata.scheme.model import ChurnBudget
+from strata.scheme.rules import Rule
 from strata.tables import SEGMENT_ASSIGNMENT
 
 BUDGET_SECONDS = 3.0
@@ -36,6 +39,26 @@ SCHEME = SHIPPED.model_copy(
         )
     }
 )
+
+PICKED: tuple[tuple[str, dict[str, object], dict[str, object]], ...] = (
+    ("floor", {"column": "sku_id", "starts_with": "S0001"}, {"value_class": {"at_least": "B"}}),
+    (
+        "cap",
+        {"all": [{"column": "revenue", "lt": 500}, {"column": "cv", "ge": 0.6}]},
+        {"value_class": {"at_most": "B"}},
+    ),
+    ("steady", {"not": {"column": "lifecycle_state", "eq": "mature"}}, {"variability_class": {"set": "X"}}),
+)
+RULES = [
+    Rule.model_validate(
+        {
+            "id": f"rule_{name}", "kind": "strategic", "when": when, "effect": effect, "priority": number,
+            "owner": "benchmark", "reason": "time of the rules", "approved_by": "nobody else", "valid_from": "2026-01",
+            "valid_until": "2026-12", "rationale": "three rules of the usual kinds, for their time",
+        }
+    )
+    for number, (name, when, effect) in enumerate(PICKED, start=1)
+]  # fmt: skip
 
 
 def profile_rows(items: int, end: int, units: np.ndarray) -> tuple[pd.DataFrame, float]:
@@ -68,8 +91,10 @@ def main() -> None:
     for month, cycle in enumerate(("2026-01", "2026-02", "2026-03")):
         rows, levels_seconds = profile_rows(items, MONTHS + month, units)
         start = time.perf_counter()
+        bounds = resolve(rows.assign(region="EMEA"), none, RULES, cycle=cycle).bounds
+        rules_seconds = time.perf_counter() - start
         frame = assign(
-            rows, previous, none, scheme=SCHEME, partition=Partition("EMEA", cycle),
+            rows, previous, bounds, scheme=SCHEME, partition=Partition("EMEA", cycle),
             cutoff=datetime(2026, 1 + month, 3, tzinfo=UTC),
         )  # fmt: skip
         timed.append(time.perf_counter() - start)
@@ -81,14 +106,16 @@ def main() -> None:
     reasons = frame["decision_reason"].str.extract(r"value:(\w+)")[0].value_counts()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{'step':<48}{'seconds':>10}")
-    print(f"{'assign: rank, controls, segments, reasons':<48}{timed[-1]:>10.2f}")
+    print(f"{'rules, rank, controls, segments, reasons':<48}{timed[-1]:>10.2f}")
+    print(f"{f'  of it rules: {len(bounds):,} items bounded':<48}{rules_seconds:>10.2f}")
     print(f"{'first cycle, nothing before':<48}{timed[0]:>10.2f}")
     print(f"{'into the declared table':<48}{conform_seconds:>10.2f}")
     print(f"{'levels of 36 months (part of the profile)':<48}{levels_seconds:>10.2f}")
     print(f"peak {peak:.1f} GiB; value reasons: {reasons.to_dict()}")
     result = {
         "benchmark": "hysteresis", "items": items, "seconds": round(timed[-1], 3),
-        "conform_seconds": round(conform_seconds, 3), "levels_seconds": round(levels_seconds, 3),
+        "rules_seconds": round(rules_seconds, 3), "conform_seconds": round(conform_seconds, 3),
+        "levels_seconds": round(levels_seconds, 3),
         "ratio": round(BUDGET_SECONDS * items / 1e6 / timed[-1], 2),
     }  # fmt: skip
     print(json.dumps(result))

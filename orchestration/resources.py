@@ -18,12 +18,19 @@ from orchestration.version import code_version
 from strata.conformed.build import Snapshot, load_snapshot
 from strata.conformed.history import View
 from strata.governance.effective import previous_rows, previous_source, previous_table
+from strata.governance.exceptions import standing
 from strata.governance.records import Candidate, PreviousSource, TableRef
 from strata.governance.store import GovernanceStore
 from strata.home import Home
 from strata.intake.contract import Contract, load_contracts
 from strata.partition import Partition
 from strata.scheme.load import SchemeFile, SchemeRegister
+
+# What is told of an override of a person, from the governance store.
+GIVEN = (
+    "override_id", "sku_id", "location_id", "value_class", "variability_class", "start_cycle", "end_cycle", "reason",
+    "owner", "approved_by",
+)  # fmt: skip
 
 
 @cache
@@ -131,10 +138,11 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         return pd.DataFrame([[getattr(contract, name) for name in names] for contract in found], columns=names)
 
     def overrides(self, view: View) -> pd.DataFrame:
-        """Overrides in force for a partition, judged by what was known."""
-        found = self.store.overrides_in_force(view.partition, view.known_at)
-        names = ["override_id", "sku_id", "location_id", "value_class", "variability_class"]
-        return pd.DataFrame([[getattr(row, name) for name in names] for row in found], columns=names)
+        """Overrides of people known for a region, the earliest first, and how each stands in the cycle."""
+        found = self.store.overrides_known(view.partition, view.known_at)
+        cycle = view.partition.cycle
+        rows = [[getattr(row, name) for name in GIVEN] + [standing(row, cycle, view.known_at)] for row in found]
+        return pd.DataFrame(rows, columns=[*GIVEN, "standing"], dtype=object)
 
     def candidate(
         self, view: View, run_id: str, tables: Mapping[str, TableRef], record_ids: tuple[str, ...], verdict: str

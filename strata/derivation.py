@@ -6,7 +6,7 @@ each input and looks which outputs change. Column lineage (`strata.lineage`) is 
 A reference is `<table>.<column>`: a table of the snapshot, a published table, a frame on the way (any name another
 `Query` or `Derivation` has), or where it begins: `run.<name>` (what the run is told), `rule.<path>` (the scheme),
 `previous.<column>` (effective classes of the cycle before; `previous_account`: those of customers and channels),
-`override.<column>`, `calendar.<name>`.
+`class_override.<column>` (of people), `calendar.<name>`.
 """
 
 from collections.abc import Mapping

@@ -659,6 +659,45 @@ SERVICE_MATRIX = _table(
     decided=True, scope="partition",
 )  # fmt: skip
 
+OVERRIDE = _table(
+    "override",
+    "override_id x sku_id x location_id x region x cycle",
+    ("override_id", "sku_id", "location_id", "region", "cycle"),
+    "segmentation",
+    "Every override of a person and every rule of the scheme, per item: whether it decides, until when, what it costs.",
+    (
+        _c("override_id", "text", "Override of a person; or `rule:` and the id of the rule."),
+        _c("sku_id", "text", "Item number; `*` stands for a rule that claims no item."),
+        _LOCATION, _REGION, _CYCLE,
+        _c("source", "text", "manual (a person) or rule (the scheme)."),
+        _c("kind", "text", "manual, or of the rule: strategic, critical, regulatory or contractual."),
+        _n("priority", "int", "Of the rule: a larger one goes first; null for people, who go before all rules."),
+        _c("owner", "text", "Who asked for it."),
+        _c("reason", "text", "Why, in the words of the owner."),
+        _c("approved_by", "text", "Who approved it."),
+        _c("starts_cycle", "text", "First cycle in which it holds."),
+        _n("expires_cycle", "text", "Last cycle in which it holds; null: until it is revoked."),
+        _n("cycles_left", "int", "Cycles that follow in which it still holds; null: until it is revoked."),
+        _n("value_effect", "text", "set, at_least or at_most and a class; null leaves the axis alone."),
+        _n("variability_effect", "text", "The same for the variability class."),
+        _n("computed_segment", "text", "What the scheme alone would say of the item; null where no item is claimed."),
+        _n("segment", "text", "Effective segment of the item."),
+        _n("segment_without", "text", "Segment with the axes that it decides as computed; null where it decides none."),
+        _n("revenue", "decimal", "Revenue of the item over the value window."),
+        _c("is_in_effect", "bool", "It decides the class of the item on at least one axis."),
+        _c(
+            "state",
+            "text",
+            "in_effect, not_binding, beaten, item_unknown, location_not_classed, no_item, scheduled, expired, revoked.",
+        ),
+        _n("beaten_by", "text", "Override that goes before it and contradicts it, on one axis at least."),
+        _n("holding_difference_year", "float", "Holding cost of the segment less that of `segment_without`, a year."),
+        _n("margin_difference_year", "float", "Margin of units served from stock, of the same two, a year."),
+        _n("cost_year", "float", "Holding less margin difference: what it costs; null: not in effect or not priced."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
 CLASS_STABILITY = _table(
     "class_stability",
     "sku_id x location_id x region x cycle",
@@ -918,7 +957,7 @@ TABLES: dict[str, Table] = {
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
         SEGMENT_CADENCE, CLASS_STABILITY, CLASS_AGREEMENT, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX,
-        GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
+        OVERRIDE, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

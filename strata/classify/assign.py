@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from strata.classify.control import REASONS, Decision, Memory, displaced, keep, spend, weigh
+from strata.classify.control import REASONS, UNDEFINED, Decision, Memory, displaced, keep, spend, weigh
 from strata.classify.keyed import KEY, checked, floats, positions, taken
-from strata.classify.memory import CARRIED, carried, coded, positions_of, remembered
+from strata.classify.memory import CARRIED, carried, positions_of, remembered
 from strata.classify.posterior import above_cuts, below_values, held_probability
+from strata.classify.rules import applied, joined, resolve
 from strata.classify.value import ValueClasses, placed_classes, value_classes
 from strata.classify.variability import variability_classes
 from strata.derivation import Derivation, Step, aggregated, computed, copied, copies
@@ -35,7 +36,7 @@ _CV = (
     "class_level.expected_cv",
 )  # fmt: skip
 _SAME = tuple(f"{table}.{key}" for table in ("class_level", "previous") for key in KEY)
-_OVERRIDDEN = tuple(f"override.{key}" for key in KEY)
+_OVERRIDDEN = tuple(f"override_bound.{key}" for key in KEY)
 _RUNG = ("class_level.fallback_level", "rule.fallback")
 _SURE = ("class_level.periods_observed", "class_level.level_periods", "class_level.level_cv_periods")
 _BOTH = (
@@ -44,7 +45,7 @@ _BOTH = (
 )  # fmt: skip
 _WAS = ("previous.value_class", "previous.variability_class")
 _COMPUTED = (*_VALUE, *_CV, *_WAS)
-_OVERRIDE = ("override.value_class", "override.variability_class")
+_OVERRIDE = ("override_bound.value_class", "override_bound.variability_class")
 _EFFECTIVE = aggregated(*_COMPUTED, *_OVERRIDE, when=(*_BOTH, *_OVERRIDDEN))
 STEPS: tuple[Step, ...] = (
     Derivation(
@@ -58,9 +59,9 @@ STEPS: tuple[Step, ...] = (
                 *_VALUE, when=("class_level.sku_id", "class_level.location_id", "rule.value", "rule.level", *_RUNG)
             ),
             "class_probability": aggregated(*_COMPUTED, when=_BOTH),
-            "override_id": computed("override.override_id", when=_OVERRIDDEN),
+            "override_id": computed("override_bound.override_id", when=_OVERRIDDEN),
             "as_known_at": copied("run.known_at"),
-            "decision_reason": aggregated(*_COMPUTED, "override.override_id", when=(*_BOTH, *_OVERRIDDEN)),
+            "decision_reason": aggregated(*_COMPUTED, "override_bound.override_id", when=(*_BOTH, *_OVERRIDDEN)),
         },
         rows=("class_level.sku_id",),
     ),
@@ -109,15 +110,17 @@ def assign(
         previous: effective rows before: sku_id, location_id, value_class, variability_class, segment, and the columns
             `MEMORY` (without them nothing is pending); None in the first cycle. Rows of items that are no longer in
             the profile have no effect.
-        overrides: those in force at the cut-off: override_id, sku_id, location_id, value_class, variability_class (null
-            leaves the axis alone); at most one per item. Overrides of items without a profile have no effect.
+        overrides: what overrides and rules leave of each class (`strata.classify.rules.resolve(...).bounds`); or those
+            of people in force, the earliest known first: override_id, sku_id, location_id, value_class,
+            variability_class (null leaves the axis alone). Those of items without a profile have no effect.
         scheme: cuts, controls, basis.
         partition: region and cycle of the rows.
         cutoff: instant, with time zone, after which nothing was known.
 
     Returns:
         One row per profile row with the columns of `segment_assignment`, in the profile's order. `decision_reason` is
-        `value:<reason>;variability:<reason>` and, where they apply, `;fallback:<rung>` and `;override:<override_id>`.
+        `value:<reason>;variability:<reason>` and, where they apply, `;fallback:<rung>` and `;override:<override_id>`
+        (two ids joined by `+` where different ones decide value and variability).
 
     Raises:
         ValueError: a key stands twice, a column is missing, an override or a previous row names an unknown class, or
@@ -128,7 +131,6 @@ def assign(
     measures = [scheme.value.basis, scheme.variability.basis, "is_true_shift", "expected_cv", "expected_value"]
     leveled = ["level_value", "level_periods", "level_cv_periods", "cv_level"] if scheme.level else []
     checked(profile, "profile", [*KEY, *measures, *FALLBACK, *leveled])
-    checked(overrides, "overrides", [*KEY, "override_id", *(f"{axis}_class" for axis in AXES)])
     at = _found(previous, profile)
     level = profile["fallback_level"].to_numpy(dtype=object)
     ranked, worth, bounds = _ranked(profile, level, scheme)
@@ -141,9 +143,7 @@ def assign(
         ),
     }
     decided = _decided(profile, level, axes, worth, scheme)
-    override = positions(profile, overrides) if len(overrides) else np.full(len(profile), -1, dtype=np.int64)
-    override_id = taken(overrides["override_id"], override)
-    effective = {name: _overridden(decided[name], name, overrides, override, scheme) for name in AXES}
+    effective, override_id = _overridden(decided, profile, overrides, scheme, partition)
     held = {name: decided[name].held for name in AXES}
     chances = [held_probability(axis.beyond, held[name]) for name, axis in axes.items()]
     none = np.full(len(profile), None, dtype=object)
@@ -287,11 +287,25 @@ def _decided(
 
 
 def _overridden(
-    decision: Decision, axis: str, overrides: pd.DataFrame, at: Ints, scheme: Scheme
-) -> Memory:  # fmt: skip
-    named = taken(overrides[f"{axis}_class"], at)
-    wanted = coded(named, AXES[axis], "overrides")
-    return displaced(decision.memory, wanted, ~pd.isna(named), rule=scheme.hysteresis)
+    decided: dict[str, Decision], profile: pd.DataFrame, overrides: pd.DataFrame, scheme: Scheme, partition: Partition
+) -> tuple[dict[str, Memory], Objects]:
+    """Both axes as overrides leave them, what they displace waiting; and whose overrides decide each item."""
+    effective = {name: decision.memory for name, decision in decided.items()}
+    bounds = overrides
+    if "value_class_best" not in overrides.columns:
+        names = [f"{axis}_class" for axis in AXES]
+        if missing := [name for name in (*KEY, "override_id", *names) if name not in overrides.columns]:
+            raise ValueError(f"overrides: columns {missing} are missing; it has {sorted(overrides.columns)}")
+        bounds = resolve(profile[KEY], overrides, (), cycle=partition.cycle).bounds
+    if bounds.empty:
+        return effective, np.full(len(profile), None, dtype=object)
+    checked(bounds, "overrides", KEY)
+    at, ids = positions(profile, bounds), []
+    for name, memory in effective.items():
+        held = applied(memory.held, bounds, at, f"{name}_class", undefined=UNDEFINED)  # type: ignore[arg-type]
+        effective[name] = displaced(memory, held.held, held.given, rule=scheme.hysteresis)
+        ids.append(held.override_id)
+    return effective, joined(*ids)
 
 
 def _segments(value: Codes, variability: Codes) -> Objects:

@@ -1,6 +1,7 @@
 """Commands about exceptions and their trail: overrides, suspensions, the ledger."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +10,10 @@ from strata.cli.output import say, show_json, show_table
 override = typer.Typer(no_args_is_help=True, help="Classes set by a person, with reason and expiry.")
 suspension = typer.Typer(no_args_is_help=True, help="Regions held at their last good rows.")
 ledger = typer.Typer(no_args_is_help=True, help="The hash-chained audit trail.")
+_TOTALS = (
+    "states", "items", "items_in_effect", "items_unpriced", "revenue", "holding_difference_year",
+    "margin_difference_year", "cost_year",
+)  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Machine output.")]
 
 
@@ -40,17 +45,73 @@ def add(
 
 @override.command("list")
 def list_overrides(context: typer.Context, json: Json = False) -> None:
-    """All overrides, revoked ones too."""
+    """All overrides, revoked ones too, and the rules of the scheme, with what each costs by the last release."""
+    from strata.governance.releases import current_manifest, published_table
     from strata.governance.store import GovernanceStore
+    from strata.tables import OVERRIDE
 
-    rows = [
-        {name: getattr(row, name) for name in (
-            "override_id", "region", "sku_id", "location_id", "value_class", "variability_class", "start_cycle",
-            "end_cycle", "owner", "approved_by", "revoked_at", "reason",
-        )}
-        for row in GovernanceStore(context.obj).overrides()
+    given, manifest = GovernanceStore(context.obj).overrides(), current_manifest(context.obj)
+    told = {table["name"] for table in manifest["tables"]} if manifest else set()
+    found = published_table(context.obj, manifest, OVERRIDE.name) if manifest and OVERRIDE.name in told else None
+    rows = _listed(given, OVERRIDE.empty() if found is None else found)
+    if json:
+        show_json(rows)
+        return
+    show_table("Overrides", [{name: _short(value) for name, value in row.items()} for row in rows])
+    if manifest and rows:
+        cost, items = (sum(row[name] or 0 for row in rows) for name in ("cost_year", "items_in_effect"))
+        unpriced = sum(row["items_unpriced"] or 0 for row in rows)
+        say(
+            f"Release {manifest['release_id']}, cycle {manifest['cycle']}: {items} items decided by overrides, which "
+            f"cost {cost:,.2f} {manifest['currency']} a year in holding less margin served; {unpriced} not priced."
+        )
+
+
+def _listed(given: Sequence[Any], published: Any) -> list[dict[str, Any]]:
+    """Overrides of people as the store has them, then rules as published, each with its totals by region."""
+    from strata.classify.rules import OF_RULES
+    from strata.review.overrides import totals
+
+    rows = published.to_pandas()
+    summed = {(row["override_id"], row["region"]): row for row in totals(rows).to_dict("records")}
+    names = (
+        "value_class",
+        "variability_class",
+        "start_cycle",
+        "end_cycle",
+        "owner",
+        "approved_by",
+        "revoked_at",
+        "reason",
+    )
+    listed = [
+        {
+            "override_id": one.override_id, "source": "manual", "kind": "manual", "region": one.region,
+            "sku_id": one.sku_id, "location_id": one.location_id, **{name: getattr(one, name) for name in names},
+        }
+        for one in given
     ]  # fmt: skip
-    show_json(rows) if json else show_table("Overrides", rows)
+    first = rows[rows["source"] == OF_RULES].drop_duplicates(["override_id", "region"]).to_dict("records")
+    for row in sorted(first, key=lambda row: (row["override_id"], row["region"])):
+        said = dict(zip(names, ("value_effect", "variability_effect", "starts_cycle", "expires_cycle"), strict=False))
+        listed.append(
+            {
+                **{name: row[name] for name in ("override_id", "source", "kind", "region")},
+                "sku_id": "*", "location_id": "*", **{name: row[column] for name, column in said.items()},
+                "owner": row["owner"], "approved_by": row["approved_by"], "revoked_at": None, "reason": row["reason"],
+            }
+        )  # fmt: skip
+    left = {(row["override_id"], row["region"]): row["cycles_left"] for row in rows.to_dict("records")}
+    for row in listed:
+        of = (row["override_id"], row["region"])
+        sums = summed.get(of, {})
+        row["cycles_left"] = None if of not in left or left[of] != left[of] else int(left[of])
+        row |= {name: None if sums.get(name) != sums.get(name) else sums.get(name) for name in _TOTALS}
+    return listed
+
+
+def _short(value: Any) -> Any:
+    return round(value, 2) if isinstance(value, float) else value
 
 
 @override.command("revoke")

@@ -1,6 +1,6 @@
 """Gathering what `strata explain` tells: rows of a release, of the release before, and the source rows behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from strata.classify.rules import BOTH
 from strata.conformed import origins
 from strata.conformed.build import SNAPSHOT_KEYS, load_snapshot
 from strata.conformed.history import View
@@ -18,7 +19,7 @@ from strata.home import Home
 from strata.intake.batches import read_batch
 from strata.partition import Partition
 from strata.review.conflict import conflict_lines, jump_lines
-from strata.review.explain import explain, override_line
+from strata.review.explain import explain, override_line, rule_line
 from strata.review.origins import demand_of, left_out, revenue_of, sentences
 from strata.review.stability import stability_lines
 from strata.scheme.load import SchemeRegister
@@ -159,7 +160,9 @@ def _assigned(
     policies = _rows(connection, "inventory_policy", row["sku_id"], region)
     lines = explain(row, profile, _previous(home, source.part, row), policies, scheme=source.scheme)
     if row["override_id"] is not None:
-        lines += [override_line(override) for override in _overrides(home, row["override_id"])]
+        named = str(row["override_id"]).split(BOTH)
+        lines += [override_line(one) for one in GovernanceStore(home).overrides() if one.override_id in named]
+        lines += [rule_line(rule) for rule in source.scheme.rules if rule.override_id in named]
     lines += [text for found in _stability(connection, row) for text in stability_lines(found)]
     lines += conflict_lines(_rows(connection, "hierarchy_conflict", row["sku_id"], region))
     lines += jump_lines(_rows(connection, "demand_history", row["sku_id"], region))
@@ -182,10 +185,6 @@ def _unassigned(manifest: Manifest, source: _Sources) -> list[dict[str, Any]]:
     head = {"region": partition.region, "location_id": "*", "cycle": partition.cycle}
     line = f"{source.sku} in region {partition.region}, cycle {partition.cycle}: no class, because {why}."
     return [{**head, "release_id": manifest["release_id"], "segment": None, "lines": [line], **told}]
-
-
-def _overrides(home: Home, override_id: str) -> Iterator[Any]:
-    return (override for override in GovernanceStore(home).overrides() if override.override_id == override_id)
 
 
 def _manifest(home: Home, cycle: str | None) -> Manifest:

@@ -13,6 +13,7 @@ from strata.calendar import first_open_period
 from strata.classify.assign import assign
 from strata.conformed.engine import engine
 from strata.conformed.history import View
+from strata.conformed.overrides import resolved
 from strata.conformed.profile import Window, panel
 from strata.derivation import Query, Step
 from strata.forecast.forecast import forecast
@@ -48,12 +49,16 @@ def _frame(sql: str, tables: dict[str, Path | pa.Table], **parameters: str) -> p
 
 
 def segment_assignment(view: View, profile: Path, previous: pa.Table | None, overrides: pd.DataFrame) -> pa.Table:
-    """`segment_assignment` of a partition at the scheme's class level, held against the effective classes before."""
+    """`segment_assignment` of a partition at the scheme's class level, held against the effective classes before.
+
+    `overrides`: those of people, the earliest known first; they go before the rules of the scheme.
+    """
     rows = _frame(_CLASS_LEVEL, {"demand_profile": profile}, level=view.scheme.class_level)
     if rows.empty:
         return SEGMENT_ASSIGNMENT.empty()
     before = None if previous is None else previous.to_pandas(date_as_object=True)
-    decided = assign(rows, before, overrides, scheme=view.scheme, partition=view.partition, cutoff=view.known_at)
+    bounds = resolved(view, rows, overrides).bounds
+    decided = assign(rows, before, bounds, scheme=view.scheme, partition=view.partition, cutoff=view.known_at)
     return SEGMENT_ASSIGNMENT.conform(decided)
 
 

@@ -6,14 +6,17 @@ Belongs here: opening, closing, finding them inside a transaction. Does not: fla
 
 import dataclasses
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from strata.governance.records import GovernanceError, Override, Suspension, moment, timestamp
 from strata.governance.schema import OVERRIDE, SUSPENSION
 from strata.identity import sha256_json
 from strata.partition import checked_cycle, checked_region
 from strata.scheme.model import VALUE_CLASSES, VARIABILITY_CLASSES
+
+Standing = Literal["in_force", "scheduled", "expired", "revoked"]
 
 
 def open_suspensions(connection: Connection) -> list[Suspension]:
@@ -91,16 +94,29 @@ def overrides(connection: Connection) -> list[Override]:
     return [_override(row) for row in connection.execute(query).mappings()]
 
 
-def overrides_in_force(connection: Connection, region: str, cycle: str, cutoff: str) -> list[Override]:
-    """Overrides of a region that cover `cycle` and were known, and not revoked, at the cut-off; oldest first."""
+def overrides_known(connection: Connection, region: str, cutoff: str) -> list[Override]:
+    """Overrides of a region that were known at the cut-off, oldest first, whatever has become of them."""
     query = (
         select(OVERRIDE)
-        .where(OVERRIDE.c.region == region, OVERRIDE.c.start_cycle <= cycle, OVERRIDE.c.known_from <= cutoff)
-        .where(or_(OVERRIDE.c.end_cycle.is_(None), OVERRIDE.c.end_cycle >= cycle))
-        .where(or_(OVERRIDE.c.revoked_at.is_(None), OVERRIDE.c.revoked_at > cutoff))
+        .where(OVERRIDE.c.region == region, OVERRIDE.c.known_from <= cutoff)
         .order_by(OVERRIDE.c.known_from, OVERRIDE.c.override_id)
     )
     return [_override(row) for row in connection.execute(query).mappings()]
+
+
+def standing(override: Override, cycle: str, cutoff: datetime) -> Standing:
+    """How an override known at a cut-off stands in a cycle: a later revocation is not known yet."""
+    if override.revoked_at is not None and override.revoked_at <= cutoff:
+        return "revoked"
+    if cycle < override.start_cycle:
+        return "scheduled"
+    return "expired" if override.end_cycle is not None and override.end_cycle < cycle else "in_force"
+
+
+def overrides_in_force(connection: Connection, region: str, cycle: str, cutoff: str) -> list[Override]:
+    """Overrides of a region that cover `cycle` and were known, and not revoked, at the cut-off; oldest first."""
+    at, found = moment(cutoff), overrides_known(connection, region, cutoff)
+    return [one for one in found if standing(one, cycle, at) == "in_force"]
 
 
 def make_override(

@@ -279,6 +279,11 @@ class GovernanceStore:
         with self._database.read() as connection:
             return exceptions.overrides_in_force(connection, partition.region, partition.cycle, timestamp(cutoff))
 
+    def overrides_known(self, partition: Partition, cutoff: datetime) -> list[Override]:
+        """Overrides of the partition's region known at the cut-off, whatever cycles they are for, oldest first."""
+        with self._database.read() as connection:
+            return exceptions.overrides_known(connection, partition.region, timestamp(cutoff))
+
     # -- alerts ------------------------------------------------------------------------------------------------------
 
     def enqueue_alert(self, kind: str, key: str, payload: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from strata.classify import assign
 from strata.classify import customers as accounts
-from strata.conformed import build, crosswalk, customers, decide, history, ladder, latency, profile, supply
+from strata.conformed import build, crosswalk, customers, decide, history, ladder, latency, overrides, profile, supply
 from strata.conformed import stability as drawn
 from strata.conformed import staleness as priced
 from strata.demand import level
@@ -38,6 +38,7 @@ _COMPUTED: tuple[Step, ...] = (
     *level.STEPS,
     *decide.STEPS,
     *crosswalk.STEPS,
+    *overrides.STEPS,
     *assign.STEPS,
     *migration.STEPS,
     *forecast.STEPS,
@@ -82,7 +83,18 @@ BEGINS: Mapping[str, tuple[str, ...]] = {
         *assign.MEMORY,
     ),
     "previous_account": ("customer_id", "channel", "value_class", "cost_class", "segment", *accounts.MEMORY),
-    "override": ("override_id", "sku_id", "location_id", "value_class", "variability_class"),
+    "class_override": (
+        "override_id",
+        "sku_id",
+        "location_id",
+        "value_class",
+        "variability_class",
+        "start_cycle",
+        "end_cycle",
+        "reason",
+        "owner",
+        "approved_by",
+    ),
 }
 _PATH = re.compile(r"inputs/([^/]+)/")
 _KINDS = {"copy": Kind.COPY, "compute": Kind.COMPUTE, "aggregate": Kind.AGGREGATE}

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from strata.scheme.model import Scheme
+from strata.scheme.rules import Rule
 
 Row = Mapping[str, Any]
 T = TypeVar("T")
@@ -177,6 +178,18 @@ def _override(row: Row) -> Iterator[str]:
     if name is not None:
         computed, effective = row["computed_segment"], row["segment"]
         yield f"Override {name} is in force: the scheme alone says {computed}, the override makes it {effective}."
+
+
+def rule_line(rule: Rule) -> str:
+    """What a rule of the scheme does, why, by whom and for how long."""
+    axes = [
+        f"{axis.removesuffix('_class')} {' '.join(f'{word} {name}' for word, name in bound.said.items())}"
+        for axis, bound in rule.effect.bounds.items()
+    ]
+    return (
+        f"Rule {rule.id} ({rule.kind}, priority {rule.priority}): {' and '.join(axes)} from {rule.valid_from} until "
+        f"{rule.valid_until}: {rule.reason} (owner {rule.owner}, approved by {rule.approved_by})."
+    )
 
 
 def override_line(override: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -151,9 +152,8 @@ def test_segment_assignment_row_by_row(golden: Golden, release: int) -> None:
     wanted = pd.concat(
         sheet[(sheet.region == region) & (sheet.cycle == cycle)] for region, cycle in manifest["regions"].items()
     )
-    applies = wanted.override.eq("1")
-    wanted["override_id"] = applies.map({True: golden.override_id, False: ""})
-    wanted["decision_reason"] += applies.map({True: f";override:{golden.override_id}", False: ""})
+    wanted["override_id"] = wanted.override.replace("1", golden.override_id)
+    wanted["decision_reason"] += wanted["override_id"].map(lambda name: name and f";override:{name}")
     wanted["cumulative_share"] = (pd.to_numeric(wanted.share_units) / pd.to_numeric(wanted.share_total)).round(9)
     wanted = wanted.drop(columns=["share_units", "share_total", "override"])
     names = ", ".join(f"coalesce({c}, '') as {c}" for c in wanted.columns if c != "cumulative_share")
@@ -167,6 +167,48 @@ def test_segment_assignment_row_by_row(golden: Golden, release: int) -> None:
         wanted[found.columns].sort_values(keys, ignore_index=True),
         check_dtype=False,
     )
+
+
+RULE = "rule:second_source"
+# release: region, cycle, whose (`-`: the person's), item, computed, effective, state, cycles left
+REGISTER: dict[int, list[tuple[Any, ...]]] = {
+    1: [
+        ("APAC", "2026-04", RULE, "*", None, None, "scheduled", 1),
+        ("EMEA", "2026-04", RULE, "*", None, None, "scheduled", 1),
+    ],
+    2: [
+        ("APAC", "2026-05", RULE, "I3", "CX", "CY", "in_effect", 0),
+        ("EMEA", "2026-05", "-", "I4", "CX", "AX", "in_effect", 1),
+        ("EMEA", "2026-05", RULE, "*", None, None, "no_item", 0),
+    ],
+    3: [  # APAC is suspended: its rows of May, the rule's among them
+        ("APAC", "2026-05", RULE, "I3", "CX", "CY", "in_effect", 0),
+        ("EMEA", "2026-06", "-", "I4", "CX", "AX", "in_effect", 0),
+        ("EMEA", "2026-06", RULE, "*", None, None, "expired", 0),
+    ],
+    5: [
+        ("APAC", "2026-07", RULE, "*", None, None, "expired", 0),
+        ("EMEA", "2026-07", "-", "I4", None, None, "expired", 0),
+        ("EMEA", "2026-07", RULE, "*", None, None, "expired", 0),
+    ],
+}
+
+
+@pytest.mark.parametrize("release", REGISTER)
+@pytest.mark.capability("3.5", part="register of overrides and rules, cycle by cycle, until they have expired")
+def test_register_of_overrides_row_by_row(golden: Golden, release: int) -> None:
+    found = golden.read(
+        "select region, cycle, override_id, sku_id, computed_segment, segment, state, cycles_left, is_in_effect, "
+        "cost_year, holding_difference_year - margin_difference_year as cost from override "
+        "order by region, source, sku_id",
+        release,
+    ).replace(golden.override_id, "-")
+    rows = found[["region", "cycle", "override_id", "sku_id", "computed_segment", "segment", "state", "cycles_left"]]
+    assert [tuple(row) for row in rows.astype(object).where(rows.notna(), None).to_numpy()] == REGISTER[release]
+    effective = found["state"] == "in_effect"
+    assert found["is_in_effect"].tolist() == effective.tolist()
+    assert found.loc[effective, "cost_year"].notna().all() and found.loc[~effective, "cost_year"].isna().all()
+    assert found["cost_year"].dropna().tolist() == pytest.approx(found["cost"].dropna().tolist())
 
 
 @pytest.mark.capability("7.6", part="a suspended region's last good rows, flagged, until it passes")

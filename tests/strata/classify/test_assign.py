@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strata.classify.assign import assign
+from strata.classify.rules import resolve
 from strata.partition import Partition
 from strata.scheme.model import Scheme
+from strata.scheme.rules import Rule
 from strata.tables import SEGMENT_ASSIGNMENT
 from tests.strata.banded import BANDED
 
@@ -260,3 +262,38 @@ def test_a_company_without_any_history_ranks_its_expectations() -> None:
     base = profile_rows(["1", "1"], [0.2, 0.2])
     both = standing(standing(base, 0, "default", 90.0, np.nan), 1, "default", 10.0, np.nan)
     assert run(both, None)["segment"].tolist() == ["AU", "BU"]
+
+
+@pytest.mark.capability("3.5", part="auto-revert: the class computed all along is back in the first cycle after expiry")
+def test_a_rule_ends_and_the_computed_class_is_back_at_once() -> None:
+    rule = Rule.model_validate(
+        {
+            "id": "floor", "kind": "contractual", "when": {"column": "sku_id", "eq": "I3"},
+            "effect": {"value_class": {"at_least": "A"}}, "priority": 1, "owner": "ann", "approved_by": "bob",
+            "reason": "because it is so", "valid_from": "2026-02", "valid_until": "2026-03",
+            "rationale": "for two cycles of a test, then no longer",
+        }
+    )  # fmt: skip
+    scheme = SCHEME.model_copy(update={"hysteresis": SCHEME.hysteresis.model_copy(update={"confirmations": 3})})
+    profile, before, told = profile_rows(["80", "15", "5"], [0.2, 0.2, 0.2]), None, []
+    for cycle in ("2026-01", "2026-02", "2026-03", "2026-04", "2026-05"):
+        bounds = resolve(profile, NO_OVERRIDE, [rule], cycle=cycle).bounds
+        before = run(profile, before, bounds, scheme)
+        row = before.iloc[2]
+        told.append((row["segment"], row["computed_segment"], row["override_id"], row["previous_segment"]))
+    name = "rule:floor"
+    assert told == [
+        ("CX", "CX", None, None), ("AX", "CX", name, "CX"), ("AX", "CX", name, "AX"), ("CX", "CX", None, "AX"),
+        ("CX", "CX", None, "CX"),
+    ]  # fmt: skip
+    assert before is not None and before["value_pending"].tolist() == [None] * 3
+
+
+@pytest.mark.capability("3.5", part="of two overrides of one item the later holds")
+def test_two_overrides_of_one_item_do_not_end_the_run() -> None:
+    overrides = pd.DataFrame(
+        [("OV1", "I1", "*", "B", "Y"), ("OV2", "I1", "*", "C", None)], columns=NO_OVERRIDE.columns, dtype=object
+    )
+    row = run(profile_rows(["80", "20"], [0.2, 0.2]), None, overrides).iloc[0]
+    assert (row["segment"], row["override_id"]) == ("CY", "OV2+OV1")
+    assert row["decision_reason"].endswith(";override:OV2+OV1")

@@ -192,15 +192,26 @@ def test_schemes_are_listed_and_checked(lived: Story, tmp_path: Path, strata: St
     assert said.code == 1 and "policies.AX" in said.out and "0.98 is 98 %" in said.out and str(bad) in said.out
 
 
+@pytest.mark.capability("3.5", part="cost of every override by the last release, rules included")
 def test_overrides_are_added_listed_and_revoked(home: Home, strata: Strata) -> None:
     arguments = ["I4", "--region", "EMEA", "--start", "2026-07", "--end", "2026-08", "--value-class", "A"]
     people = ["--reason", "Only spare part of the press", "--owner", "ops.lead", "--approved-by", "planner.two"]
     made = strata(home, "override", "add", *arguments, *people, "--json")
     assert made.code == 0
     rows = strata(home, "override", "list", "--json").json
-    assert [(row["override_id"], row["sku_id"], row["revoked_at"]) for row in rows] == [
-        (made.json["override_id"], "I4", None)
+    assert [(row["override_id"], row["sku_id"], row["revoked_at"], row["states"]) for row in rows] == [
+        (made.json["override_id"], "I4", None, None),  # no release knows it yet
+        ("rule:second_source", "*", None, "in_effect"),
+        ("rule:second_source", "*", None, "expired"),
     ]
+    rule = rows[1]
+    assert (rule["region"], rule["kind"], rule["variability_class"], rule["end_cycle"], rule["cycles_left"]) == (
+        "APAC", "critical", "at_most Y", "2026-05", 0,
+    )  # fmt: skip
+    assert (rule["items"], rule["items_in_effect"], rule["items_unpriced"]) == (1, 1, 0)
+    cost = rule["holding_difference_year"] - rule["margin_difference_year"]
+    assert rule["cost_year"] == pytest.approx(cost) and rule["revenue"] > 0
+    assert "1 items decided by overrides" in strata(home, "override", "list").out
     revoke = ("override", "revoke", made.json["override_id"], "--reason", "The press was sold")
     assert strata(home, *revoke).code == 0
     assert strata(home, "override", "list", "--json").json[0]["revoked_at"] is not None

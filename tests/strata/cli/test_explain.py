@@ -198,6 +198,14 @@ def test_an_override_is_told_with_reason_owner_and_approval(lived: Story, tmp_pa
     assert all(word in said for word in ("Only spare part of the press", "ops.lead", "planner.two"))
 
 
+@pytest.mark.capability("3.5", part="explain names the rule that decides, with reason, owner and approval")
+def test_a_rule_is_told_with_reason_owner_and_approval(lived: Story, strata: Strata) -> None:
+    said = strata(lived.end, "explain", "I3", "--region", "APAC").out
+    assert "Override rule:second_source is in force: the scheme alone says CX, the override makes it CY" in said
+    assert "Rule second_source (critical, priority 10): variability at_most Y from 2026-05 until 2026-05" in said
+    assert "nobody knows how much (owner category.lead, approved by planner.two)" in said
+
+
 def test_an_item_that_a_region_never_sold_says_why_it_has_no_class(lived: Story, strata: Strata) -> None:
     (part,) = strata(lived.end, "explain", "I5", "--region", "APAC", "--json").json
     assert part["segment"] is None

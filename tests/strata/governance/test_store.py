@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strata.governance.alerts import MAX_ATTEMPTS, FileSink
+from strata.governance.exceptions import standing
 from strata.governance.records import (
     Alert,
     Candidate,
@@ -141,6 +142,12 @@ def test_overrides_are_judged_at_the_cut_off(company: Company) -> None:
     )
     assert company.store.overrides_in_force(november, cutoff) == [revoked, same_instant], "not revoked then"
     december = datetime(2017, 12, 3, tzinfo=UTC)
+    stood = {
+        at: {one.sku_id: standing(one, "2017-11", at) for one in company.store.overrides_known(november, at)}
+        for at in (cutoff, december)
+    }
+    assert stood[cutoff] == {"S1": "in_force", "S3": "in_force", "S4": "expired", "S5": "scheduled"}
+    assert stood[december] == stood[cutoff] | {"S1": "revoked", "S2": "in_force"}
     assert override.override_id not in {o.override_id for o in company.store.overrides_in_force(november, december)}
     with pytest.raises(GovernanceError, match="was revoked"):
         add(company, known)

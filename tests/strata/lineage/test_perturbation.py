@@ -58,7 +58,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Proof:
     for table in OUTPUTS:
         for column in TABLES[table].names:
             for ref, kind in graph.sources(table, column).items():
-                if (name := plain(ref.table)) in (*SNAPSHOT_KEYS, "previous", "override") and ref.column != EVERY:
+                if (name := plain(ref.table)) in (*SNAPSHOT_KEYS, "previous", "class_override") and ref.column != EVERY:
                     allowed[table, column].add((name, ref.column))
                     if kind is not Kind.CONDITION:
                         carried[table, column].add((name, ref.column))
@@ -95,7 +95,7 @@ def _of_basis(carried: Mapping[Edge, set[Edge]]) -> set[Edge]:
 
 
 def _asides() -> dict[str, pd.DataFrame]:
-    return {"previous": before(), "override": overrides()}
+    return {"previous": before(), "class_override": overrides()}
 
 
 def _changed_world(world: World, group: list[Edge]) -> dict[str, pd.DataFrame]:
@@ -107,7 +107,7 @@ def _changed_world(world: World, group: list[Edge]) -> dict[str, pd.DataFrame]:
         else:
             values = _other([row[column] for row in tables[name]], column, rng)
             tables[name] = [row | {column: value} for row, value in zip(tables[name], values, strict=True)]
-    return world.published(tables, asides["previous"], asides["override"])
+    return world.published(tables, asides["previous"], asides["class_override"])
 
 
 def _other(values: list[Any], column: str, rng: np.random.Generator) -> list[Any]:

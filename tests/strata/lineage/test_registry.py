@@ -87,7 +87,7 @@ def test_what_only_decides_is_told_apart(found: Registry, name: str, decider: st
 
 
 def test_what_has_no_part_in_a_class_is_not_critical(found: Registry) -> None:
-    for name in ("item_name", "supplier_id"):  # a list price finds the like items of the ladder
+    for name in ("item_name", "gtin"):  # a list price finds the like items of the ladder, a supplier those of a rule
         assert found.by_name[ITEMS, name].criticality != "segmentation", name
     for name in ("quantity", "net_amount", "line_type", "ordered_at", "unit", "currency"):
         assert found.by_name[SALES, name].criticality == "segmentation", name
