@@ -28,6 +28,8 @@ STAGES = (
     "lead_time_profile",
     "inventory_policy",
     "override",
+    "service_target",
+    "sla_register",
 )
 
 

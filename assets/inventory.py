@@ -7,12 +7,16 @@ import pyarrow as pa
 
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
-from strata.conformed import supply
+from strata.conformed import sla, supply
 from strata.partition import Partition
 
 CONVERSIONS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
 LEAD_TIMES = (*CONVERSIONS, "fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
 ITEMS = (*CONVERSIONS, "int_supplier_item_version")
+PROMISES = (
+    *CONVERSIONS, "int_sla_term_version", "int_contract_version", "int_account_version", "int_location_version",
+    "fct_sales_line",
+)  # fmt: skip
 
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:
@@ -51,4 +55,44 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
             lead_times=lead_time_profile,
         )
 
-    return [lead_time_profile, inventory_policy]
+    @dg.asset(
+        ins={
+            name: dg.AssetIn(partition_mapping=grid.same)
+            for name in ("demand_forecast", "demand_profile", "segment_assignment", "lead_time_profile")
+        },
+        deps=[
+            dg.AssetDep(key, partition_mapping=grid.whole)
+            for key in dict.fromkeys((*PROMISES, "int_supplier_item_version"))
+        ],
+        partitions_def=grid.region_cycle,
+    )
+    def service_target(
+        context: dg.AssetExecutionContext,
+        workspace: Workspace,
+        demand_forecast: Path,
+        demand_profile: Path,
+        segment_assignment: Path,
+        lead_time_profile: Path,
+    ) -> pa.Table:
+        """Service that every item-location is to give: its segment's or a stricter promise, and if it can be kept."""
+        return sla.service_target(
+            workspace.view(Partition.from_key(context.partition_key), context.run.run_id),
+            forecast=demand_forecast,
+            profile=demand_profile,
+            assignment=segment_assignment,
+            lead_times=lead_time_profile,
+        )
+
+    @dg.asset(
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in ("service_target", "inventory_policy")},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in PROMISES],
+        partitions_def=grid.region_cycle,
+    )
+    def sla_register(
+        context: dg.AssetExecutionContext, workspace: Workspace, service_target: Path, inventory_policy: Path
+    ) -> pa.Table:
+        """Terms of service in force at the cut-off, what they are about, and the risk of breaking them."""
+        view = workspace.view(Partition.from_key(context.partition_key), context.run.run_id)
+        return sla.sla_register(view, targets=service_target, policy=inventory_policy)
+
+    return [lead_time_profile, inventory_policy, service_target, sla_register]

@@ -547,6 +547,70 @@ FEED_LATENCY = _table(
     decided=False, scope="partition",
 )  # fmt: skip
 
+SERVICE_TARGET = _table(
+    "service_target",
+    "sku_id x location_id x region x cycle",
+    _KEY4,
+    "inventory",
+    "Service that every item-location is to give, its segment's or a stricter promise, and whether it can.",
+    (
+        _SKU, _LOCATION, _REGION, _CYCLE,
+        _c("segment", "text", "Segment whose policy applies."),
+        _n("service_metric", "text", "What the target is counted in: fill_rate or csl; null without a target."),
+        _n("segment_target", "float", "Target of the segment, a fraction."),
+        _n("service_target", "float", "The effective one: the segment's, or the promise that binds."),
+        _n("binding_sla_id", "text", "Term that sets it, contract and term; null where the segment's target does."),
+        _n("sla_target", "float", "Strictest promise of customers that weigh enough, binding or not."),
+        _n("sla_line_share", "float", "Order lines of those customers / all lines of the item in the region."),
+        _n("promised_lead_time_days", "float", "Shortest lead time promised to customers that weigh enough."),
+        _n("lead_time_days", "float", "Expected lead time of the item's own replenishment."),
+        _n("required_csl", "float", "Cycle service level that the policy for the target comes to."),
+        _n("holding_cost_year", "float", "What the policy for the target would hold, group currency a year."),
+        _n("is_feasible", "bool", "Some policy meets it within the scheme's limits; null where none is asked."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+SLA_REGISTER = _table(
+    "sla_register",
+    "contract_id x term_id x region x cycle",
+    ("contract_id", "term_id", "region", "cycle"),
+    "sales",
+    "Terms of service in force at the cut-off, what they are about, and the risk of breaking them under the policies.",
+    (
+        _c("contract_id", "text", "Contract that holds the term."),
+        _c("term_id", "text", "Term inside the contract."),
+        _REGION, _CYCLE,
+        _c("sla_id", "text", "Contract and term, as `binding_sla_id` names them."),
+        _c("account_id", "text", "Account that it was promised to, with all accounts below it."),
+        _n("customer_id", "text", "Customer that it is for; null is all of the account."),
+        _c("scope_type", "text", "total, category, family or item."),
+        _n("scope_value", "text", "Category, family or item."),
+        _c("metric", "text", "What is promised: fill_rate, otif, availability, lead_time or response_time."),
+        _c("basis", "text", "What is counted: line, unit, order or value."),
+        _c("measurement_window", "text", "Time over which it is measured."),
+        _c("priority", "int", "Order of importance; 1 goes first."),
+        _n("target_share", "float", "Promised share, a fraction."),
+        _n("target_hours", "float", "Promised hours."),
+        _c("penalty_type", "text", "What a breach costs."),
+        _n("penalty_share", "float", "Share of the value of a broken window."),
+        _n("penalty_amount", "decimal", "Amount per unit, event or day."),
+        _n("currency", "text", "Currency of the amount."),
+        _c("valid_from", "date", "First day on which the term holds."),
+        _n("valid_until", "date", "Last day of term and contract; null is open."),
+        _c("items", "int", "Planned items of the scope that its customers ordered in the region."),
+        _c("lines_year", "float", "Their order lines a year."),
+        _c("revenue_year", "float", "Their value a year, group currency."),
+        _c("bound_places", "int", "Item-locations whose target it sets."),
+        _n("expected_service", "float", "Service that the policies in force are expected to give on those lines."),
+        _n("unstocked_line_share", "float", "Lines of items that no place of the region stocks / lines."),
+        _n("shortfall", "float", "Promised less expected service, not below 0."),
+        _n("breach_probability", "float", "Chance that a window misses its target, lines failing one by one."),
+        _n("expected_penalty_year", "float", "Expected penalties a year, in `currency` or the group's for a share."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
 SEGMENT_CADENCE = _table(
     "segment_cadence",
     "segment x delay_days x region x cycle",
@@ -957,7 +1021,7 @@ TABLES: dict[str, Table] = {
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
         SEGMENT_CADENCE, CLASS_STABILITY, CLASS_AGREEMENT, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX,
-        OVERRIDE, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
+        OVERRIDE, SERVICE_TARGET, SLA_REGISTER, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip
 # A suspended or missing region is carried forward with all of these; gate_result stays with the cycle it judged.

@@ -26,8 +26,9 @@ from strata.scheme.model import Scheme
 _AFTER_HISTORY = frozenset({
     "class_level", "value", "variability", "demand_pattern", "hysteresis", "level", "lifecycle", "fallback", "shift",
     "cadence", "forecast_error", "seasonality", "forecast", "hierarchy", "inventory", "policies", "gates",
+    "service", "kpis",
 })  # fmt: skip
-_AFTER_CLASSES = frozenset({"cadence", "forecast", "hierarchy", "inventory", "policies", "gates"})
+_AFTER_CLASSES = frozenset({"cadence", "forecast", "hierarchy", "inventory", "policies", "gates", "service", "kpis"})
 _AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "value.cuts", "variability.cuts"}
 NOT_READ: Mapping[str, frozenset[str]] = {
     "demand_history": _AFTER_HISTORY,
@@ -35,7 +36,7 @@ NOT_READ: Mapping[str, frozenset[str]] = {
     "segment_assignment": _AFTER_CLASSES,
     "demand_forecast": _AFTER_PROFILE - {"forecast"},
     "lead_time_profile": frozenset(Scheme.model_fields) - {"inventory"},
-    "inventory_policy": frozenset({"cadence", "gates", "hierarchy"}),
+    "inventory_policy": frozenset({"cadence", "gates", "hierarchy", "service", "kpis"}),
 }
 STAGES = tuple(NOT_READ)
 

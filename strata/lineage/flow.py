@@ -10,7 +10,19 @@ from typing import Any
 
 from strata.classify import assign
 from strata.classify import customers as accounts
-from strata.conformed import build, crosswalk, customers, decide, history, ladder, latency, overrides, profile, supply
+from strata.conformed import (
+    build,
+    crosswalk,
+    customers,
+    decide,
+    history,
+    ladder,
+    latency,
+    overrides,
+    profile,
+    sla,
+    supply,
+)
 from strata.conformed import stability as drawn
 from strata.conformed import staleness as priced
 from strata.demand import level
@@ -19,7 +31,7 @@ from strata.derivation import Derivation, Query, Step, copied
 from strata.forecast import forecast
 from strata.intake.batches import CONTROL_FIELDS
 from strata.intake.contract import Contract
-from strata.inventory import lead_time, policy
+from strata.inventory import lead_time, policy, service
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, Arm, Kind, LineageError, Ref, Relation
 from strata.lineage.statement import RUN, Catalog, relation_of
@@ -45,6 +57,8 @@ _COMPUTED: tuple[Step, ...] = (
     *supply.STEPS,
     *lead_time.STEPS,
     *policy.STEPS,
+    *sla.STEPS,
+    *service.STEPS,
     *latency.STEPS,
     *priced.STEPS,
     *staleness.STEPS,

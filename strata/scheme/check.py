@@ -86,6 +86,8 @@ def examine(content: Mapping[str, Any], sound: Mapping[str, Any]) -> Reading:
         except ValidationError as error:
             for one in error.errors():
                 at: Place = tuple(part for part in one["loc"] if part != "[key]")
+                if one["type"] == "too_short" and len(_at(worked, at)) >= one["ctx"]["min_length"]:
+                    continue  # pydantic counts only the members without a fault of their own
                 places = _named(one["msg"], at, worked, sound) if one["type"] == "value_error" else [at]
                 if one["type"] != "value_error" or not _touched(places, replaced, at):
                     finding = _finding(one, places[0], content, schema)
@@ -147,7 +149,8 @@ def _named(message: str, at: Place, content: Mapping[str, Any], sound: Mapping[s
     found: list[Place] = []
     for word in _NAMED.findall(message.removeprefix("Value error, ")):
         parts: Place = tuple(word.split("."))
-        for place in ((*at, *parts), parts):
+        # A single word means a neighbour; any word of a sentence may be the name of some part.
+        for place in ((*at, *parts), parts) if len(parts) > 1 else ((*at, *parts),):
             if any(_at(one, place) is not _NOTHING for one in (content, sound)) and place not in found:
                 found.append(place)
                 break

@@ -13,6 +13,7 @@ from strata.scheme.customers import Customers
 from strata.scheme.part import Part, Share
 from strata.scheme.rules import Rules, refuse_expired
 from strata.scheme.stability import Stability
+from strata.scheme.targets import KpiTable, ServiceTargets
 
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
 
@@ -347,6 +348,8 @@ class Scheme(Part):
     customers: Customers | None = None
     forecast_error: ForecastError | None = None
     stability: Stability | None = None
+    service: ServiceTargets | None = None
+    kpis: KpiTable | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory

@@ -55,6 +55,7 @@ def weak(scheme: Scheme) -> Iterator[Finding]:
     yield from _controls(scheme)
     yield from _histories(scheme)
     yield from _policies(scheme)
+    yield from _kpis(scheme)
 
 
 def _controls(scheme: Scheme) -> Iterator[Finding]:
@@ -140,6 +141,19 @@ def _policies(scheme: Scheme) -> Iterator[Finding]:
                     f"policies.{above}{variability}.service_target", better.service_target,
                     f"at least that of {below}{variability}, {worse.service_target:g}",
                     "an item that rises in value would be served worse",
+                )  # fmt: skip
+
+
+def _kpis(scheme: Scheme) -> Iterator[Finding]:
+    """A segment is judged by no more than its policy aims at."""
+    for kpi in scheme.kpis.definitions if scheme.kpis else ():
+        for segment, policy in sorted(scheme.policies.items()):
+            judged, aimed = kpi.target(segment), _target(policy)
+            if policy.service_metric == kpi.name and judged is not None and aimed is not None and judged > aimed:
+                yield _found(
+                    f"kpis.definitions.{kpi.name}.targets.{segment}", judged,
+                    f"at most policies.{segment}.service_target, {aimed:g}",
+                    "the segment would be judged by more than its policy aims at",
                 )  # fmt: skip
 
 

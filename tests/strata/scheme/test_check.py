@@ -144,6 +144,7 @@ RULES: list[tuple[dict[str, object], str, str, str]] = [
     ({"lifecycle.dead_periods": 13}, "weak", "lifecycle.dead_periods", "12"),
     ({"fallback.default_confidence": 0.4}, "weak", "fallback.rungs.like_item.confidence", "0.4"),
     ({"policies.AX.service_target": 0.9}, "weak", "policies.AX.service_target", "0.96"),
+    ({"policies.CY.service_target": 0.89}, "weak", "kpis.definitions.fill_rate.targets.CY", "0.89"),
 ]  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def test_rules_that_cannot_work_are_named(edits: dict[str, object], kind: str, p
     "edits",
     [
         {"hysteresis.value_band": 0.07}, {"hysteresis.variability_band": 0.33}, {"hysteresis.dwell_cycles": 12},
-        {"lifecycle.dead_periods": 12}, {"policies.AX.service_target": 0.96}, {"level.window_periods": 7},
+        {"lifecycle.dead_periods": 12}, {"policies.AX.service_target": 0.98}, {"level.window_periods": 7},
     ],
 )  # fmt: skip
 def test_at_its_bound_a_rule_still_works(edits: dict[str, object]) -> None:
