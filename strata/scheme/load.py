@@ -35,7 +35,12 @@ def load_scheme(path: Path) -> SchemeFile:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'scheme'}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{path}: {faults}") from error
-    return SchemeFile(scheme, sha256_json(scheme.model_dump(mode="json")), path)
+    return SchemeFile(scheme, content_sha256(scheme), path)
+
+
+def content_sha256(scheme: Scheme) -> str:
+    """Hash of what a file says; a part that it leaves out is no content, so that new optional parts approve nothing."""
+    return sha256_json(scheme.model_dump(mode="json", exclude_unset=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strata.home import REPOSITORY
-from strata.scheme.load import SchemeRegister, load_scheme, parameters
-from strata.scheme.model import Scheme
+from strata.scheme.load import SchemeRegister, content_sha256, load_scheme, parameters
+from strata.scheme.model import Scheme, Value
 from strata.strict_yaml import load_yaml
 
 SHIPPED: dict[str, Any] = load_yaml(REPOSITORY / "config" / "schemes" / "2017.1.yml")
@@ -142,6 +142,18 @@ def test_a_scheme_cannot_be_changed_once_it_is_read() -> None:
     scheme = Scheme.model_validate(SHIPPED)
     with pytest.raises(ValueError, match="frozen"):
         scheme.value.window_cycles = 3
+
+
+def test_a_part_that_a_later_version_of_the_code_knows_changes_no_hash() -> None:
+    """An approval holds for a hash: it must outlive an upgrade that adds an optional part."""
+
+    class Later(Scheme):
+        future: Value | None = None
+
+    now, then = Scheme.model_validate(SHIPPED), Later.model_validate(SHIPPED)
+    assert content_sha256(now) == content_sha256(then)
+    assert content_sha256(Later.model_validate(SHIPPED | {"future": SHIPPED["value"]})) != content_sha256(now)
+    assert content_sha256(Scheme.model_validate(changed("value.window_cycles", 6))) != content_sha256(now)
 
 
 def version(number: str, start: str, supersedes: str | None) -> dict[str, Any]:
