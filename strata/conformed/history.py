@@ -123,9 +123,12 @@ def sales(connection: duckdb.DuckDBPyConnection, view: View) -> None:
 
 
 def control_total(view: View) -> pa.Table:
-    """Rows and sums that every extract known at the cut-off states, against what became of them."""
+    """Rows and sums that every extract known at the cut-off states, against what became of them.
+
+    A first load counts from the first of the known times that it assumes: the cut-off sees rows of it from then on.
+    """
     partition = view.partition
-    known = [b for b in view.snapshot.batches if datetime.fromisoformat(b["extracted_at"]) <= view.known_at]
+    known = [batch for batch in view.snapshot.batches if _age_days(batch, view.known_at) is not None]
     rows = [
         {
             "system": batch["system"],
@@ -172,6 +175,7 @@ def intake_summary(view: View) -> pd.DataFrame:
 
 
 def _age_days(batch: Mapping[str, Any], known: datetime) -> float | None:
+    """Days since a batch was taken; None where nothing of it was known by then."""
     taken = datetime.fromisoformat(batch["extracted_at"])
     if taken > known:
         first, last = map(datetime.fromisoformat, batch.get("assumed_known") or (batch["extracted_at"],) * 2)

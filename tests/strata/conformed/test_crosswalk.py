@@ -118,12 +118,15 @@ def test_control_totals_of_extracts_known_at_the_cutoff(here: Place) -> None:
 
     view = here.view("2026-04")
     total = {"stated": "10.5", "accepted": "9.5", "refused": "1", "repeated": "0", "verdict": "matched"}
-    batches = (batch(1, 2, quantity=total), batch(2, 4))
+    # Taken after the cut-off: one as news, two as first loads, of which one assumes rows known before it.
+    past, future = ("2026-03-01T00:00:00+00:00", "2026-04-20T00:00:00+00:00"), ("2026-04-20T00:00:00+00:00",) * 2
+    loads = ({**batch(3, 25), "assumed_known": past}, {**batch(4, 25), "assumed_known": future})
+    batches = (batch(1, 2, quantity=total), batch(2, 4), *loads)
     object.__setattr__(view.snapshot, "batches", batches)
     rows = [
         (row["batch_id"], row["measure"], row["stated"], row["accepted"]) for row in control_total(view).to_pylist()
     ]
-    assert rows == [("b1", "quantity", Decimal("10.5"), Decimal("9.5")), ("b1", "rows", 5, 3)]
+    assert rows == [("b1", "quantity", Decimal("10.5"), Decimal("9.5")), ("b1", "rows", 5, 3), ("b3", "rows", 5, 3)]
 
 
 def test_a_jump_is_told_with_its_first_day() -> None:
