@@ -117,11 +117,13 @@ class Batch:
 def controls(batch: Batch) -> dict[str, dict[str, Any]]:
     """What an extract states beside what was accepted, refused and dropped as a repeat: its rows, and its sums.
 
-    Changes and mapped extracts may make several rows, or none, of one that is delivered: their verdict is
-    `translated` where the counts differ.
+    Changes and mapped extracts may make several rows, or none, of one that is delivered, and rows of tables that are
+    only looked up in are delivered and no rows of the feed: their verdict is `translated` where the counts differ.
     """
     found = batch.accepted_rows + batch.refused_rows + batch.duplicate_rows
-    unequal = "translated" if batch.manifest.kind == "cdc" or batch.excluded_rows or batch.totalled_rows else "differs"
+    looks_up = len({file.table for file in batch.manifest.files}) > 1
+    made = batch.manifest.kind == "cdc" or batch.excluded_rows or batch.totalled_rows or looks_up
+    unequal = "translated" if made else "differs"
     rows = {
         "stated": batch.manifest.rows,
         "accepted": batch.accepted_rows,

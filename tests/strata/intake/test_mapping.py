@@ -196,6 +196,22 @@ def test_a_feed_may_come_from_one_of_several_tables_or_from_all(tmp_path: Path) 
     assert later.outcome == "accepted" and later.rows == 1
 
 
+@pytest.mark.capability("2.2", part="rows that were only looked up in are delivered and no difference")
+def test_tables_that_are_looked_up_in_leave_no_difference(tmp_path: Path) -> None:
+    mapping = suppliers()
+    mapping["feeds"]["erp/suppliers"]["sources"] = [
+        {
+            "from": "S",
+            "joins": [{"table": "T", "on": {"KEY": "S.NR"}}],
+            "columns": {"supplier_id": "NR", "country": "T.LAND"},
+        }
+    ]
+    made = home(tmp_path, mapping)
+    land_tables(made, "erp/suppliers", {"S": "NR\n1\n2\n", "T": "KEY,LAND\n1,DE\n7,FR\n8,IT\n"})
+    told = controls(accepted_batches(made)[0])["rows"]
+    assert (told["stated"], told["accepted"], told["verdict"]) == (5, 2, "translated")
+
+
 def test_every_row_is_accepted_refused_excluded_totalled_or_a_repeat(tmp_path: Path) -> None:
     source = {
         "from": "S",
