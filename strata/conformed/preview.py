@@ -26,10 +26,10 @@ from strata.scheme.model import Scheme
 _AFTER_HISTORY = frozenset({
     "class_level", "value", "variability", "demand_pattern", "hysteresis", "level", "lifecycle", "fallback", "shift",
     "cadence", "forecast_error", "seasonality", "forecast", "hierarchy", "inventory", "policies", "gates",
-    "service", "kpis",
+    "service", "kpis", "rules",
 })  # fmt: skip
 _AFTER_CLASSES = frozenset({"cadence", "forecast", "hierarchy", "inventory", "policies", "gates", "service", "kpis"})
-_AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "value.cuts", "variability.cuts"}
+_AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "value.cuts", "variability.cuts", "rules"}
 NOT_READ: Mapping[str, frozenset[str]] = {
     "demand_history": _AFTER_HISTORY,
     "demand_profile": _AFTER_PROFILE,

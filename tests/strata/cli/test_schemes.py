@@ -36,6 +36,12 @@ OTHER = {
     "version": "golden.2", "effective_from": "2026-06", "supersedes": "golden.1",
     "value.cuts": {"A": 0.5, "B": 0.9}, "hysteresis.value_band": 0.0, "value.window_cycles": 2,
     "policies.AX.service_target": 0.9, "inventory.holding_rate_year": 0.3,
+    "rules": [],  # the one of May has ended before
+}  # fmt: skip
+FLOOR = {
+    "id": "floor", "kind": "contractual", "when": {"column": "sku_id", "eq": "I3"}, "priority": 1, "owner": "ann",
+    "effect": {"value_class": {"at_least": "A"}}, "approved_by": "bob", "reason": "Promised to the plant",
+    "valid_from": "2026-06", "valid_until": "2026-07", "rationale": REASON,
 }  # fmt: skip
 EDITS: list[dict[str, Any]] = [
     {"gates.min_items": 2}, {"policies.AX.service_target": 0.9}, {"variability.cuts": {"X": 0.1, "Y": 0.3}},
@@ -43,6 +49,7 @@ EDITS: list[dict[str, Any]] = [
     {"forecast.methods": dict.fromkeys(("smooth", "erratic", "intermittent", "lumpy", "none"), "mean_rate")},
     {"inventory.lead_time.min_receipts": 2}, {"class_level": "location"},
     {"exclusions": [{"name": "one", "column": "sku_id", "values": ["I1"], "rationale": REASON}]},
+    {"rules": [FLOOR]},
 ]  # fmt: skip
 
 
