@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from orchestration.resources import Workspace
 from strata.cli.output import end_progress, progress
 from strata.conformed.build import load_snapshot
 from strata.conformed.history import View
@@ -29,8 +30,6 @@ from strata.scheme.load import SchemeFile, SchemeRegister, load_scheme
 from strata.scheme.model import Scheme
 from strata.scheme.weak import weak, windows
 from strata.strict_yaml import load_yaml
-
-OVERRIDE = ["override_id", "sku_id", "location_id", "value_class", "variability_class"]
 
 
 def findings(home: Home, file: Path) -> tuple[Scheme | None, list[Finding]]:
@@ -196,6 +195,5 @@ def _published(home: Home, manifest: Manifest, region: str, whole: Mapping[str, 
     previous = previous_rows(
         store, home, partition, PreviousSource(source["kind"], source["id"], source["content_hash"])
     )
-    found = store.overrides_in_force(partition, view.known_at)
-    overrides = pd.DataFrame([[getattr(row, name) for name in OVERRIDE] for row in found], columns=OVERRIDE)
+    overrides = Workspace(root=str(home.root)).overrides(view)
     return Published(view, tables, previous, overrides)

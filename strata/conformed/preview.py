@@ -26,17 +26,18 @@ from strata.scheme.model import Scheme
 _AFTER_HISTORY = frozenset({
     "class_level", "value", "variability", "demand_pattern", "hysteresis", "level", "lifecycle", "fallback", "shift",
     "cadence", "forecast_error", "seasonality", "forecast", "hierarchy", "inventory", "policies", "gates",
-    "service", "kpis", "rules",
+    "service", "kpis", "stability", "customers", "rules",
 })  # fmt: skip
-_AFTER_CLASSES = frozenset({"cadence", "forecast", "hierarchy", "inventory", "policies", "gates", "service", "kpis"})
-_AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "value.cuts", "variability.cuts", "rules"}
+_JUDGED = frozenset({"cadence", "gates", "hierarchy", "service", "kpis", "stability", "customers"})
+_AFTER_CLASSES = _JUDGED | {"forecast", "inventory", "policies"}
+_AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "rules", "value.cuts", "variability.cuts"}
 NOT_READ: Mapping[str, frozenset[str]] = {
     "demand_history": _AFTER_HISTORY,
     "demand_profile": _AFTER_PROFILE,
     "segment_assignment": _AFTER_CLASSES,
     "demand_forecast": _AFTER_PROFILE - {"forecast"},
     "lead_time_profile": frozenset(Scheme.model_fields) - {"inventory"},
-    "inventory_policy": frozenset({"cadence", "gates", "hierarchy", "service", "kpis"}),
+    "inventory_policy": _JUDGED,
 }
 STAGES = tuple(NOT_READ)
 
@@ -46,7 +47,7 @@ class Published:
     """A partition as a release holds it.
 
     `view` has the scheme that decided it, `tables` the rows of `STAGES`, `previous` the effective classes of the cycle
-    before, `overrides` those in force.
+    before, `overrides` those of people as a run gets them.
     """
 
     view: View

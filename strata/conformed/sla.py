@@ -1,7 +1,7 @@
 """What the service targets of a partition are computed from: terms in force at the cut-off, and who bought what.
 
-Belongs here: as-known reads, accounts below an account, the window. Does not: which term binds, feasibility and risk
-(`strata.inventory.service`).
+Belongs here: as-known reads, accounts below an account, the window. Does not: which term binds and feasibility
+(`strata.inventory.service`), risk (`strata.inventory.breach`).
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from strata.conformed.history import View
 from strata.conformed.supply import stocked
 from strata.derivation import Derivation, Query, Step, computed
 from strata.durable import read_parquet
-from strata.inventory import service
+from strata.inventory import breach, service
 from strata.tables import SERVICE_TARGET, SLA_REGISTER
 
 _CONVERSION = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
@@ -264,7 +264,7 @@ def sla_register(view: View, *, targets: Path, policy: Path) -> pa.Table:
     if view.scheme.service is None:
         return SLA_REGISTER.empty()
     known = promises(view)
-    rows = service.sla_register(
+    rows = breach.sla_register(
         known.terms, known.pairs, read_parquet(targets).to_pandas(), read_parquet(policy).to_pandas(),
         years=known.years, scheme=view.scheme, partition=view.partition,
     )  # fmt: skip

@@ -31,7 +31,7 @@ from strata.derivation import Derivation, Query, Step, copied
 from strata.forecast import forecast
 from strata.intake.batches import CONTROL_FIELDS
 from strata.intake.contract import Contract
-from strata.inventory import lead_time, policy, service
+from strata.inventory import breach, lead_time, policy, service
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, Arm, Kind, LineageError, Ref, Relation
 from strata.lineage.statement import RUN, Catalog, relation_of
@@ -59,6 +59,7 @@ _COMPUTED: tuple[Step, ...] = (
     *policy.STEPS,
     *sla.STEPS,
     *service.STEPS,
+    *breach.STEPS,
     *latency.STEPS,
     *priced.STEPS,
     *staleness.STEPS,

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strata.inventory.breach import breach_probability, sla_register
 from strata.inventory.policy import policies
-from strata.inventory.service import binding, breach_probability, scoped, service_targets, sla_register
+from strata.inventory.service import binding, scoped, service_targets
 from strata.scheme.model import Scheme
 from strata.tables import SERVICE_TARGET, SLA_REGISTER
 from tests.strata.inventory.test_policy import EAST, SCHEME, keys, with_policy
