@@ -78,6 +78,13 @@ class Stability:
         return order[:, 0], order[:, 1]
 
 
+def proposed_codes(items: Items, *, cuts: Mapping[str, float], cv_cuts: Mapping[str, float]) -> Codes:
+    """The segments that values and metrics alone say, in no draw; `UNDRAWN` where an item is not drawn."""
+    value = _value_codes(items, items.value[None, :].round(_MONEY_DECIMALS), bounds=np.array([cuts["A"], cuts["B"]]))[0]
+    found: Codes = np.where(items.is_drawn, value * _WIDTH + _steady(items.metric, cv_cuts), UNDRAWN).astype(np.int8)
+    return found
+
+
 def drawn_again(
     items: Items, sample: Sample, counts: Floats, *, cuts: Mapping[str, float], cv_cuts: Mapping[str, float]
 ) -> Stability:
@@ -93,16 +100,12 @@ def drawn_again(
     Returns:
         Classes per draw. A draw in which fewer than two observed periods of an item came up says nothing of it.
     """
-    # A metric that meets a cut meets it in every order of summing.
-    bounds = [cv_cuts["X"] + _ROUNDING, cv_cuts["Y"] + _ROUNDING]
 
     def drawn() -> Iterator[tuple[Floats, Codes, Booleans]]:
         step = max(1, _CELLS // max(len(items.value), 1))
         for start in range(0, len(counts), step):
             value, metric, valid = _resampled(items, sample, counts[start : start + step])
-            steady = (metric > bounds[0]).astype(np.int8) + (metric > bounds[1])
-            steady[np.isnan(metric)] = _WIDTH - 1
-            yield value, steady, valid
+            yield value, _steady(metric, cv_cuts), valid
 
     return _classed(items, drawn(), len(counts), cuts=cuts)
 
@@ -233,6 +236,13 @@ def cost_by_draw(codes: Codes, decided: Codes, cost: Floats) -> Floats:
     known = np.nan_to_num(cost, nan=0.0)
     rows = np.arange(len(decided))
     return np.array([known[rows, np.where(draw < 0, decided, draw)].sum() for draw in codes])
+
+
+def _steady(metric: Floats, cv_cuts: Mapping[str, float]) -> Codes:
+    """Variability class; a metric that meets a cut meets it in every order of summing."""
+    found = (metric > cv_cuts["X"] + _ROUNDING).astype(np.int8) + (metric > cv_cuts["Y"] + _ROUNDING)
+    found[np.isnan(metric)] = _WIDTH - 1
+    return found
 
 
 def _resampled(items: Items, sample: Sample, counts: Floats) -> tuple[Floats, Floats, Booleans]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from strata.calendar import PERIODS_PER_YEAR, first_open_period, next_period
 from strata.classify.assign import DEFAULT, OWN
+from strata.classify.cleaned import cleaned_items
 from strata.classify.keyed import floats
 from strata.classify.sampling import (
     Ahead,
@@ -38,15 +39,17 @@ from strata.classify.stability import (
     axis_codes,
     biased,
     drawn_again,
+    proposed_codes,
     segment_codes,
 )
 from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.conformed.staleness import class_history, policy_costs
 from strata.conformed.supply import stocked
+from strata.demand.outliers import PROMOTION, clean
 from strata.demand.seasonality import decompose
 from strata.derivation import Query, Step
-from strata.review.stability import agreement_rows, stability_rows
+from strata.review.stability import Proposed, agreement_rows, stability_rows
 from strata.review.staleness import History
 from strata.scheme.model import Scheme
 from strata.scheme.stability import Stability as Rule
@@ -61,15 +64,30 @@ with item as (
 
 select
     p.sku_id, p.location_id, p.revenue, p.margin, p.cv, p.cv_deseasonalised, p.cv_level, p.forecast_error,
-    p.level_value, p.level_periods, p.periods_observed, p.fallback_level, a.computed_segment, a.override_id, i.family
+    p.level_value, p.level_periods, p.periods_observed, p.fallback_level, p.demand_class, a.computed_segment,
+    a.override_id, i.family
 from demand_profile as p
 inner join segment_assignment as a on p.sku_id = a.sku_id and p.location_id = a.location_id
 left join item as i on p.sku_id = i.sku_id
 where (p.location_id = '*') = (getvariable('level') = 'region')
 order by p.sku_id, p.location_id
 """
-PROPOSED = "proposed"
-STEPS: tuple[Step, ...] = (Query("class_tested", _TESTED),)
+# Of what is classed, numbered as its history is: the months that a promotion touched at any of its places.
+_PROMOTED = """
+with classed as (
+    select sku_id, location_id, row_number() over (order by sku_id, location_id) - 1 as series
+    from demand_profile
+    where (location_id = '*') = (getvariable('level') = 'region')
+)
+
+select distinct c.series, h.period_start
+from demand_history as h
+inner join classed as c on h.sku_id = c.sku_id and c.location_id in ('*', h.location_id)
+where h.is_promotion and h.bucket = getvariable('bucket') and not h.is_partial
+order by c.series, h.period_start
+"""
+SELDOM = ("intermittent", "lumpy")
+STEPS: tuple[Step, ...] = (Query("class_tested", _TESTED), Query("class_promotion", _PROMOTED))
 
 
 def class_stability(
@@ -79,35 +97,93 @@ def class_stability(
     rule, scheme, partition = view.scheme.stability, view.scheme, view.partition
     if rule is None:
         return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
-    tested = _tested(view, profile, assignment)
+    tested, promotions = _tested(view, history, profile, assignment)
     if tested.empty:
         return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
     keys, series = class_history(view, history, profile, begin=_begin(view))
+    promoted = _at(promotions, series)
     # Rankings lie together: by location, then item.
     order = np.lexsort((tested["sku_id"].to_numpy(dtype=str), tested["location_id"].to_numpy(dtype=str)))
-    held = segment_codes(tested["computed_segment"].to_numpy(dtype=object))
-    found = _drawn(view, rule, tested.iloc[order], held[order], _ordered(series, order))
     back = np.argsort(order)
+    held = segment_codes(tested["computed_segment"].to_numpy(dtype=object))
+    there = tested.iloc[order]
+    lab = _Lab(view, there, _items(scheme, there), _seen(view, there, _ordered(series, order)), _ordered(series, order))
+    found = _drawn(lab, rule, held[order])
     drawn = {name: Stability(one.codes[:, back], one.draws[back], one.probability[back]) for name, one in found.items()}
-    proposed = drawn.pop(PROPOSED).codes[0]
+    said = _proposed(lab, promoted[order]).taken(back)
     places = stocked(view, forecast=forecast, profile=profile, assignment=assignment, lead_times=lead_times)
     costs = _costs(view, held, drawn, keys, places)
     stamp = {
         "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
         "scheme_version": scheme.version,
     }  # fmt: skip
-    rows = stability_rows(tested, held, proposed, drawn, rule=rule).assign(
+    rows = stability_rows(tested, held, said, drawn, rule=rule).assign(
         **stamp, is_suspended=False, suspended_since=None, suspension_reason=None
     )
     summary = agreement_rows(held, drawn, floats(tested["revenue"]), costs, rule=rule).assign(**stamp)
     return CLASS_STABILITY.conform(rows), CLASS_AGREEMENT.conform(summary)
 
 
-def _tested(view: View, profile: Path, assignment: Path) -> pd.DataFrame:
-    tables = {"demand_profile": profile, "segment_assignment": assignment, **view.only("int_item_version")}
-    with engine(tables, known_at=view.known_at, level=view.scheme.class_level) as connection:
+@dataclass(frozen=True, slots=True)
+class _Lab:
+    """A partition's items as they are drawn again; rows lie by location."""
+
+    view: View
+    tested: pd.DataFrame
+    items: Items
+    seen: "_Seen"
+    series: History
+
+    @property
+    def cuts(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Cuts of the value and of the variability class."""
+        return dict(self.view.scheme.value.cuts.items()), dict(self.view.scheme.variability.cuts.items())
+
+
+def _tested(view: View, history: Path, profile: Path, assignment: Path) -> tuple[pd.DataFrame, pa.Table]:
+    tables = {
+        "demand_history": history, "demand_profile": profile, "segment_assignment": assignment,
+        **view.only("int_item_version"),
+    }  # fmt: skip
+    scheme = view.scheme
+    variables = {"level": scheme.class_level, "bucket": scheme.buckets.classification, "known_at": view.known_at}
+    with engine(tables, **variables) as connection:
         frame: pd.DataFrame = connection.execute(_TESTED).to_arrow_table().to_pandas(date_as_object=True)
-    return frame
+        return frame, connection.execute(_PROMOTED).to_arrow_table()
+
+
+def _at(promotions: pa.Table, series: History) -> Booleans:
+    """Promoted periods as a matrix like that of the units."""
+    promoted = np.zeros(series.units.shape, dtype=bool)
+    days = promotions["period_start"].to_numpy().astype("datetime64[D]")
+    starts = np.array(series.periods.starts, dtype="datetime64[D]")
+    inside = np.isin(days, starts)
+    promoted[promotions["series"].to_numpy()[inside], np.searchsorted(starts, days[inside])] = True
+    return promoted
+
+
+def _proposed(lab: _Lab, promoted: Booleans) -> Proposed:
+    """What the metrics alone say, and what they would say without promotions and outliers; rows lie by location."""
+    scheme, items, seen = lab.view.scheme, lab.items, lab.seen
+    cuts, cv_cuts = lab.cuts
+    now = proposed_codes(items, cuts=cuts, cv_cuts=cv_cuts)
+    none = np.zeros(len(now), dtype=np.int64)
+    if scheme.outliers is None:
+        return Proposed(now, now, none, none, np.full(len(now), np.nan))
+    looked_at = seen.shape | seen.since | seen.before
+    seldom = lab.tested["demand_class"].isin(SELDOM).to_numpy(dtype=bool)
+    season = PERIODS_PER_YEAR[scheme.buckets.classification]
+    found = clean(lab.series.units, looked_at, promoted, seldom, rule=scheme.outliers, season=season)
+    rests_on = seen.since | seen.before if scheme.level is not None else seen.shape
+    is_within = scheme.variability.basis == "cv_level"
+    usual = cleaned_items(items, lab.series.units, rests_on, found, level=scheme.level, is_within=is_within)
+    sums = [np.where(looked_at, part, 0.0).sum(axis=1) for part in (found.baseline, lab.series.units)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(items.is_drawn & (sums[1] > 0), sums[0] / sums[1], np.nan)
+    return Proposed(
+        now, proposed_codes(usual, cuts=cuts, cv_cuts=cv_cuts), (found.reason == PROMOTION).sum(axis=1),
+        found.is_outlier.sum(axis=1), share,
+    )  # fmt: skip
 
 
 def _lengths(view: View) -> tuple[int, int]:
@@ -133,29 +209,24 @@ def _ordered(series: History, order: Ints) -> History:
     )  # fmt: skip
 
 
-def _drawn(view: View, rule: Rule, tested: pd.DataFrame, held: Codes, series: History) -> dict[str, Stability]:
-    """The classes of every draw by source, and those of the history as it is (`PROPOSED`); rows lie by location."""
-    scheme, count = view.scheme, series.units.shape[1]
-    items = _items(view.scheme, tested)
-    seen = _seen(view, tested, series)
-    cuts: dict[str, float] = dict(scheme.value.cuts.items())
-    cv_cuts: dict[str, float] = dict(scheme.variability.cuts.items())
+def _drawn(lab: _Lab, rule: Rule, held: Codes) -> dict[str, Stability]:
+    """The classes of every draw by source; rows lie by location."""
+    view, items, series, count = lab.view, lab.items, lab.series, lab.series.units.shape[1]
+    cuts, cv_cuts = lab.cuts
     rngs = [np.random.default_rng([rule.seed, part, *view.partition.key.encode()]) for part in range(3)]
     counts = [period_counts(count, rule.draws, block=min(rule.block_periods, count), rng=rng) for rng in rngs[:2]]
-    made = ahead(series.units, seen.since, alpha=rule.benchmark_alpha, warm_up=rule.warm_up_periods)
+    made = ahead(series.units, lab.seen.since, alpha=rule.benchmark_alpha, warm_up=rule.warm_up_periods)
     forecastable = replace(items, is_drawn=items.is_drawn & made.can)
-    years = _other_years(view, items, seen, series)
+    years, forecasts = (
+        _other_years(view, items, lab.seen, series),
+        _forecasts(view.scheme, items, lab.seen, series, made),
+    )
+    steady, family = axis_codes(held, "variability")[0], _groups(lab.tested)
     return {
-        PROPOSED: drawn_again(items, years, np.ones((1, count)), cuts=cuts, cv_cuts=cv_cuts),
         "bootstrap": drawn_again(items, years, counts[0], cuts=cuts, cv_cuts=cv_cuts),
-        "forecast_error": drawn_again(
-            forecastable, _forecasts(scheme, items, seen, series, made), counts[1], cuts=cuts, cv_cuts=cv_cuts
-        ),
-        "bias": biased(
-            items, _groups(tested), axis_codes(held, "variability")[0], draws=rule.draws, bias=rule.bias, rng=rngs[2],
-            cuts=cuts,
-        ),
-    }  # fmt: skip
+        "forecast_error": drawn_again(forecastable, forecasts, counts[1], cuts=cuts, cv_cuts=cv_cuts),
+        "bias": biased(items, family, steady, draws=rule.draws, bias=rule.bias, rng=rngs[2], cuts=cuts),
+    }
 
 
 @dataclass(frozen=True, slots=True)

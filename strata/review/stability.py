@@ -4,13 +4,14 @@ Belongs here: probabilities, reasons and summaries as frames. Does not: the draw
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from strata.classify.sampling import Floats
+from strata.classify.sampling import Floats, Ints
 from strata.classify.stability import (
     SEGMENTS,
     Codes,
@@ -47,9 +48,11 @@ _DECIDED = tuple(
         "family",
     )
 )
+_PROMOTED = ("class_promotion.series", "class_promotion.period_start", "class_tested.demand_class")
+_CLEANED = ("cleaned_segment", "promotion_periods", "outlier_periods", "baseline_share")
 _BY = (
-    "rule.stability", "rule.value", "rule.variability", "rule.level", "rule.seasonality", "rule.class_level",
-    "rule.fallback",
+    "rule.stability", "rule.outliers", "rule.value", "rule.variability", "rule.level", "rule.seasonality",
+    "rule.class_level", "rule.fallback",
 )  # fmt: skip
 _COST = (
     "inventory_policy.holding_cost_year", "inventory_policy.expected_fill_rate", "stocked_pair.mean_units",
@@ -67,7 +70,8 @@ STEPS: tuple[Step, ...] = (
             **copies("class_tested", "sku_id", "location_id", "revenue"),
             "segment": copied("class_tested.computed_segment"),
             **{name: aggregated(*_SEEN, *_DECIDED, when=_BY) for name in _DRAWN},
-            "decision_reason": aggregated(*_SEEN, *_DECIDED, "class_tested.override_id", when=_BY),
+            **{name: aggregated(*_SEEN, *_DECIDED, *_PROMOTED, when=_BY) for name in _CLEANED},
+            "decision_reason": aggregated(*_SEEN, *_DECIDED, *_PROMOTED, "class_tested.override_id", when=_BY),
         },
         rows=("class_tested.sku_id",),
     ),
@@ -94,15 +98,37 @@ STEPS: tuple[Step, ...] = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Per item: the segment that its metrics alone say, and without promotions and outliers; negative if not drawn.
+
+    `promotion_periods`, `outlier_periods`: periods adjusted. `baseline_share`: baseline / demand over the periods
+    looked at, NaN where nothing was looked for.
+    """
+
+    segment: Codes
+    cleaned: Codes
+    promotion_periods: Ints
+    outlier_periods: Ints
+    baseline_share: Floats
+
+    def taken(self, rows: npt.NDArray[np.intp]) -> "Proposed":
+        """The same of some rows, in their order."""
+        return Proposed(
+            self.segment[rows], self.cleaned[rows], self.promotion_periods[rows], self.outlier_periods[rows],
+            self.baseline_share[rows],
+        )  # fmt: skip
+
+
 def stability_rows(
-    decided: pd.DataFrame, held: Codes, proposed: Codes, drawn: Mapping[str, Stability], *, rule: Rule
+    decided: pd.DataFrame, held: Codes, said: Proposed, drawn: Mapping[str, Stability], *, rule: Rule
 ) -> pd.DataFrame:
     """A row per item: P(class) over other samples, P(decided segment) under every source, and a reason in words.
 
     Args:
         decided: per item sku_id, location_id, computed_segment, fallback_level, override_id, revenue.
         held: code of the computed segment per item.
-        proposed: code of the segment that its metrics alone say, negative where it is not drawn.
+        said: what the metrics alone say.
         drawn: classes of the draws by source: `bootstrap`, `forecast_error`, `bias`.
         rule: bound below which a class is at risk.
 
@@ -110,8 +136,8 @@ def stability_rows(
         The columns of `tables.CLASS_STABILITY` but for region, cycle, stamp and suspension. `decision_reason` is
         `likely`; `at_risk:<source>:likelier_<segment>` or, where no other one is likelier, `at_risk:<source>:divided`
         (the source under which the segment is least likely); `not_drawn:<fallback level>`. `;held_against:<segment>`
-        follows where churn control holds another segment than the metrics say, `;override:<id>` where a steward's
-        one is in force.
+        follows where churn control holds another segment than the metrics say, `;cleaned:<segment>` where they would
+        say another one without promotions and outliers, `;override:<id>` where a steward's one is in force.
     """
     sample = drawn["bootstrap"]
     first, second = sample.likeliest()
@@ -132,15 +158,21 @@ def stability_rows(
     )  # fmt: skip
     level = decided["fallback_level"].to_numpy(dtype=object)
     reason = np.select([~is_drawn, at_risk], ["not_drawn:" + level, risk], default="likely").astype(object)
-    against = _named(np.maximum(proposed, 0), is_drawn & (proposed >= 0))
-    is_against = is_drawn & (proposed >= 0) & (proposed != held)
+    is_said = is_drawn & (said.segment >= 0)
+    against, usual = _named(np.maximum(said.segment, 0), is_said), _named(np.maximum(said.cleaned, 0), is_said)
+    is_against, is_moved = is_said & (said.segment != held), is_said & (said.cleaned != said.segment)
     reason[is_against] += ";held_against:" + against[is_against]
+    reason[is_moved] += ";cleaned:" + usual[is_moved]
     override = decided["override_id"].to_numpy(dtype=object)
     return pd.DataFrame(
         {
             **{name: decided[name].to_numpy() for name in ("sku_id", "location_id")},
             "segment": _NAMES[held],
             "proposed_segment": against,
+            "cleaned_segment": pd.Series(usual, dtype=object).mask(np.isnan(said.baseline_share), None).to_numpy(),
+            "promotion_periods": said.promotion_periods,
+            "outlier_periods": said.outlier_periods,
+            "baseline_share": said.baseline_share,
             "draws": sample.draws,
             **dict(zip(_VALUE, sample.value.T, strict=True)),
             **dict(zip(_VARIABILITY, sample.variability.T, strict=True)),
@@ -240,6 +272,11 @@ def stability_lines(row: Mapping[str, Any]) -> list[str]:
         source, _, said = reason["at_risk"].partition(":")
         what = "no segment is likelier" if said == "divided" else f"{said.removeprefix('likelier_')} is likelier"
         text += f" At risk: {_RISKS[source]} {what}."
+    if "cleaned" in reason:
+        text += (
+            f" Without {row['promotion_periods']} promoted and {row['outlier_periods']} outlying periods the metrics "
+            f"would say {reason['cleaned']}."
+        )
     if "held_against" in reason:
         text += f" The metrics say {reason['held_against']} now; churn control holds {held}."
     return [text]

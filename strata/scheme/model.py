@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
 from strata.scheme.customers import Customers
+from strata.scheme.outliers import Outliers
 from strata.scheme.part import Part, Share
 from strata.scheme.rules import Rules, refuse_expired
 from strata.scheme.stability import Stability
@@ -350,6 +351,7 @@ class Scheme(Part):
     stability: Stability | None = None
     service: ServiceTargets | None = None
     kpis: KpiTable | None = None
+    outliers: Outliers | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory

@@ -121,6 +121,27 @@ def test_a_shifted_item_is_drawn_from_its_new_level_alone(company: Company, ship
     assert 100 < rows.loc["DOUBLED", "draws"] < 200 == rows.loc["BIG1", "draws"]
 
 
+@pytest.mark.capability("3.4", part="the class without promotions and outliers stands beside the class")
+def test_the_effect_of_cleaning_on_the_class_is_reported(company: Company, shipped: tuple[Any, ...]) -> None:
+    rows = shipped[0]
+    adjusted = rows[["promotion_periods", "outlier_periods"]]
+    assert adjusted.loc["SPIKED"].tolist() == [1, 0]  # its January at five times the usual was promoted
+    assert rows.loc["SPIKED", "baseline_share"] < 0.95
+    assert adjusted.loc["DOUBLED"].tolist() == [0, 0]  # four months are a level
+    assert (
+        adjusted.loc["EMPTY"].tolist() == [0, 0] and rows.loc["EMPTY", "baseline_share"] == 1
+    )  # out of stock: unknown
+    assert rows["cleaned_segment"].equals(rows["proposed_segment"].rename("cleaned_segment"))  # levels need no cleaning
+    # On raw CVs the promotion makes SPIKED vary as a Y or Z; without it it is the steady item that it was.
+    view, paths = company.under({"level": None, "variability": {"basis": "cv"}})
+    raw = stability.class_stability(view, **paths)[0].to_pandas().set_index("sku_id").loc["SPIKED"]
+    assert raw["proposed_segment"][1] in "YZ" and raw["cleaned_segment"][1] == "X"
+    assert f";cleaned:{raw['cleaned_segment']}" in raw["decision_reason"]
+    view, paths = company.under({"outliers": None})
+    unasked = stability.class_stability(view, **paths)[0].to_pandas()
+    assert unasked["cleaned_segment"].isna().all() and not unasked["promotion_periods"].any()
+
+
 def test_a_scheme_without_the_part_has_no_rows(company: Company) -> None:
     view, paths = company.under({"stability": None})
     assert [table.num_rows for table in stability.class_stability(view, **paths)] == [0, 0]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from strata.classify.stability import SEGMENTS, Stability, segment_codes
-from strata.review.stability import agreement_rows, stability_lines, stability_rows
+from strata.review.stability import Proposed, agreement_rows, stability_lines, stability_rows
 from strata.scheme.stability import Stability as Rule
 
 RULE = Rule(
@@ -24,7 +24,11 @@ def draws(*rows: str) -> Stability:
 
 
 HELD = segment_codes(np.array(["AX", "BY", "CZ", "CZ", "AX"], dtype=object))
-PROPOSED = np.append(segment_codes(np.array(["AX", "BY", "CZ"], dtype=object)), np.int8([-1, SEGMENTS.index("BX")]))
+CODES = np.append(segment_codes(np.array(["AX", "BY", "CZ"], dtype=object)), np.int8([-1, SEGMENTS.index("BX")]))
+CLEAN = np.where(np.arange(5) == 2, SEGMENTS.index("CY"), CODES).astype(np.int8)
+PROPOSED = Proposed(
+    CODES, CLEAN, np.array([0, 0, 1, 0, 0]), np.array([0, 0, 2, 0, 0]), np.array([1, 1, 0.8, np.nan, 1])
+)
 DRAWN = {
     "bootstrap": draws("AX BY CZ - BX", "AX BZ CZ - BX", "AX BY CZ - AX", "AX AY CZ - BX"),
     "forecast_error": draws("AX BY CY - -", "AX BY CY - -", "AX BY CZ - -", "AX BY CY - -"),
@@ -45,7 +49,7 @@ def test_every_item_says_how_sure_it_is_and_why_it_is_at_risk() -> None:
     assert rows["decision_reason"].tolist() == [
         "likely",
         "at_risk:bootstrap:divided;override:OV7",
-        "at_risk:forecast_error:likelier_CY",
+        "at_risk:forecast_error:likelier_CY;cleaned:CY",
         "not_drawn:like_item",
         "at_risk:bootstrap:likelier_BX;held_against:BX",
     ]
@@ -73,7 +77,10 @@ def test_a_planner_is_told_how_sure_the_class_is() -> None:
     )
     assert "(likeliest BY, 0.50, then AY, 0.25)" in said["b"]
     assert said["b"].endswith("At risk: in other samples of its periods no segment is likelier.")
-    assert said["c"].endswith("At risk: where demand misses its level as forecasts missed it CY is likelier.")
+    assert said["c"].endswith(
+        "At risk: where demand misses its level as forecasts missed it CY is likelier. Without 1 promoted and 2 "
+        "outlying periods the metrics would say CY."
+    )
     assert "rests on `like_item`" in said["d"]
     assert said["e"].endswith("The metrics say BX now; churn control holds AX.") and "forecasts" not in said["e"]
 
@@ -119,8 +126,10 @@ def test_where_nothing_is_drawn_there_is_no_figure() -> None:
     rows = agreement_rows(
         HELD[:2], silent, np.ones(2), dict.fromkeys(("holding_cost", "margin_served"), np.ones((2, 16))), rule=RULE
     )
+    nothing = np.zeros(2, np.int64)
+    unsaid = Proposed(HELD[:2], HELD[:2], nothing, nothing, np.full(2, np.nan))
     assert (rows["items"] == 0).all() and rows[["kappa", "agreement", "holding_cost_year"]].isna().all().all()
-    assert stability_rows(DECIDED.iloc[:2], HELD[:2], HELD[:2], silent, rule=RULE)["is_at_risk"].tolist() == [
+    assert stability_rows(DECIDED.iloc[:2], HELD[:2], unsaid, silent, rule=RULE)["is_at_risk"].tolist() == [
         False,
         False,
     ]
