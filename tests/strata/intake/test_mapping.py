@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from strata.home import REPOSITORY
-from strata.intake.batches import feed_batches
+from strata.intake.batches import accepted_batches, controls, feed_batches
 from strata.intake.contract import load_contract, load_contracts
 from strata.intake.mapping import load_mapping
 from tests.strata.intake.natives import contracts, home, land_tables, record, refused, rows, table
