@@ -48,8 +48,8 @@ EDITS: list[dict[str, Any]] = [
     {"value.window_cycles": 2},
     {"forecast.methods": dict.fromkeys(("smooth", "erratic", "intermittent", "lumpy", "none"), "mean_rate")},
     {"inventory.lead_time.min_receipts": 2}, {"class_level": "location"},
-    {"exclusions": [{"name": "one", "column": "sku_id", "values": ["I1"], "rationale": REASON}]},
     {"rules": [FLOOR]},
+    {"exclusions": [{"name": "one", "column": "sku_id", "values": ["I1"], "rationale": REASON}]},
 ]  # fmt: skip
 
 
