@@ -37,9 +37,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         # Not inputs: they come from where the items' classes of the cycle before come from, once for all three.
         before = workspace.previous_table("customer_segment", partition)
         channels = workspace.previous_table("channel_segment", partition)
-        found = customers.customer_tables(
-            workspace.view(partition, context.run.run_id), segment_assignment, before, channels
-        )
+        view, kept = workspace.view(partition, context.run.run_id), workspace.kept_sales(partition, context.run.run_id)
+        found = customers.customer_tables(view, segment_assignment, before, channels, kept)
         return found.customer_segment, found.channel_segment, found.service_matrix
 
     return [customer_segment]

@@ -42,7 +42,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         """Sum the sales lines known at the cut-off by period, and prove that none was lost."""
         partition, run_id = Partition.from_key(context.partition_key), context.run.run_id
         path = workspace.lake_file("demand_history", partition, run_id)
-        return path, history.demand_history(workspace.view(partition, run_id), path)
+        kept = workspace.kept_sales(partition, run_id)
+        return path, history.demand_history(workspace.view(partition, run_id), path, kept)
 
     @dg.asset(
         ins={"demand_history": dg.AssetIn(partition_mapping=grid.same)},

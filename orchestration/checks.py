@@ -31,7 +31,9 @@ def judge(workspace: Workspace, partition: Partition, run_id: str) -> pa.Table:
     view = workspace.view(partition, run_id)
     files = {name: workspace.input_file(name, partition, run_id) for name in JUDGED}
     tables = {name: read_parquet(file) for name, file in files.items()}
-    summary = intake_summary(view)
+    kept = workspace.kept_sales(partition, run_id)
+    summary = intake_summary(view, kept)
+    kept.unlink(missing_ok=True)  # nobody after the gate reads it
     outcomes = run_gates(
         tables,
         scheme=view.scheme,

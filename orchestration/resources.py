@@ -116,6 +116,10 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
             raise dg.Failure(f"{partition.key}: {table} was not computed yet; materialize it first")
         return self.home.root / candidate.tables[table].path
 
+    def kept_sales(self, partition: Partition, run_id: str) -> Path:
+        """Where a run leaves the judged sales rows of a partition for its later stages; the gate removes them."""
+        return self.home.scratch(run_id) / f"sales_as_known-{partition.region}-{partition.cycle}.parquet"
+
     def previous_source(self, partition: Partition) -> PreviousSource:
         """Where the classes of the cycle before come from (semantics.md section 5), or as recorded for a replay."""
         if self.lake_root:

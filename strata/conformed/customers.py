@@ -207,7 +207,11 @@ class CustomerTables:
 
 
 def customer_tables(
-    view: View, assignment: Path, previous: pa.Table | None, previous_channels: pa.Table | None
+    view: View,
+    assignment: Path,
+    previous: pa.Table | None,
+    previous_channels: pa.Table | None,
+    kept: Path | None = None,
 ) -> CustomerTables:
     """Customer and channel segments of a partition and its service matrix; no rows where the scheme has no `customers`.
 
@@ -216,15 +220,16 @@ def customer_tables(
         assignment: `segment_assignment` of the partition.
         previous: `customer_segment` in force in the cycle before; None in the first.
         previous_channels: `channel_segment` in force then.
+        kept: sales rows as `demand_history` left them in this run.
     """
     rule = view.scheme.customers
     if rule is None:
         return CustomerTables(CUSTOMER_SEGMENT.empty(), CHANNEL_SEGMENT.empty(), SERVICE_MATRIX.empty())
     since, value_since, periods = _windows(view)
     tables = {**view.tables(), "segment_assignment": assignment}
-    variables = {**view.variables(), "since": since, "value_since": value_since, "buyers": True}
+    variables = {**view.variables(), "since": since, "value_since": value_since}
     with engine(tables, **variables) as connection:
-        sales(connection, view)
+        sales(connection, view, kept)
         connection.execute(query("customer_sale"))
         terms: pd.DataFrame = connection.execute(_TERMS).df()
         customers = _decided(connection, view, rule, periods, "customer_id", previous)
