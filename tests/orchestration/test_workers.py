@@ -89,10 +89,14 @@ def test_workers_end_with_who_started_them(lived: Story, tmp_path: Path, number:
     assert decided(home) == in_order(lived)
 
 
-def test_processes_are_started_where_they_pay_off_only() -> None:
+def test_processes_are_started_where_they_pay_off_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers_for(WORTHWHILE_PARTITIONS - 1, 3) == 1
     assert workers_for(WORTHWHILE_PARTITIONS, 1) == 1
-    assert workers_for(WORTHWHILE_PARTITIONS, 3) == min(os.cpu_count() or 1, 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    # A third process keeps the second core busy while the third region runs; four regions are two full rounds.
+    assert [workers_for(WORTHWHILE_PARTITIONS, regions) for regions in (2, 3, 4, 5)] == [2, 3, 2, 3]
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert workers_for(WORTHWHILE_PARTITIONS, 3) == 3
 
 
 def workers_of(home: Home) -> list[int]:
