@@ -32,7 +32,7 @@ def workers_for(partitions: int, regions: int) -> int:
     """Processes worth starting: one where little is to be done, else one per core, or one more.
 
     One more where the cores do not divide the regions: with three regions on two cores the last one would run alone
-    while a core idles (measured November 2026: three processes decide 12 partitions in 71 s, two in 90 s).
+    while a core idles (measured November 2026: three processes decide 12 partitions in 75 s, two in 90 s).
     """
     if partitions < WORTHWHILE_PARTITIONS:
         return 1

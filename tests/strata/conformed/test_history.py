@@ -6,12 +6,14 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from expectations.reconciliation import SIGNS
 from strata.conformed import grid, history, profile
 from strata.conformed.history import View, intake_summary
+from strata.durable import read_parquet, write_parquet
 from strata.tables import DEMAND_HISTORY
 from tests.strata.conformed.past import demand_history
 from tests.strata.conformed.place import Place, at
@@ -267,6 +269,19 @@ def test_intake_summary_counts_last_month_and_the_age_of_feeds(here: Place) -> N
     here.refused(ordered_at=at("2026-03-10T10:00:00Z"), quantity=Decimal(0), net_amount=Decimal(0))
     row = intake_summary(here.view("2026-04")).iloc[0]
     assert row[["sales_rows", "refused_rows", "last_month_rows", "previous_month_rows"]].tolist() == [5, 2, 3, 1]
+
+
+def test_sales_rows_that_a_run_kept_say_the_same(here: Place, tmp_path: Path) -> None:
+    for day in (5, 6, 7):
+        here.sale(f"2026-03-{day:02d}T10:00:00Z", customer_id="K1")
+    here.sale("2026-03-08T10:00:00Z", sku_id="NOBODY")
+    view, kept = here.view("2026-04"), tmp_path / "scratch" / "sales.parquet"
+    history.demand_history(view, tmp_path / "history.parquet", kept)
+    pd.testing.assert_frame_equal(intake_summary(view, kept), intake_summary(view))
+    # What was kept is what is read: with other rows in its place the answer is another one.
+    rows = read_parquet(kept)
+    write_parquet(kept, rows.slice(0, 1))
+    assert intake_summary(view, kept)["sales_rows"].item() == 1
 
 
 @pytest.mark.parametrize(
