@@ -35,8 +35,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         """Sum what was bought and what it cost to serve, class it, and cross it with the items' segments."""
         partition = Partition.from_key(context.partition_key)
         # Not inputs: they come from where the items' classes of the cycle before come from, once for all three.
-        before = workspace.previous_table("customer_segment", partition)
-        channels = workspace.previous_table("channel_segment", partition)
+        before, channels = workspace.previous_tables(partition, "customer_segment", "channel_segment")
         view, kept = workspace.view(partition, context.run.run_id), workspace.kept_sales(partition, context.run.run_id)
         found = customers.customer_tables(view, segment_assignment, before, channels, kept)
         return found.customer_segment, found.channel_segment, found.service_matrix

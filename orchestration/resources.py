@@ -131,9 +131,10 @@ class Workspace(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The effective classes of the cycle before, or None."""
         return previous_rows(self.store, self.home, partition, self.previous_source(partition))
 
-    def previous_table(self, name: str, partition: Partition) -> pa.Table | None:
-        """Another table from where the effective classes of the cycle before are; None where it was not there yet."""
-        return previous_table(self.store, self.home, partition, self.previous_source(partition), name)
+    def previous_tables(self, partition: Partition, *names: str) -> list[pa.Table | None]:
+        """Other tables from where the effective classes of the cycle before are; None where one was not there yet."""
+        source = self.previous_source(partition)
+        return [previous_table(self.store, self.home, partition, source, name) for name in names]
 
     def feed_terms(self) -> pd.DataFrame:
         """What the contracts promise about time: system, feed, normal lag, refresh SLA, time zone of their days."""

@@ -52,32 +52,13 @@ def previous_rows(store: GovernanceStore, home: Home, partition: Partition, sour
     Raises:
         GovernanceError: the rows are gone or are not those whose hash was recorded.
     """
-    if source.kind == "none" or source.id is None:
-        return None
-    if source.kind == "release":
-        manifest = read_manifest(home, source.id)
-        rows = region_rows(published_table(home, manifest, SEGMENT_ASSIGNMENT.name), partition.region)
-    else:
-        path = home.lake_file(SEGMENT_ASSIGNMENT.name, partition.previous(), source.id)
-        candidate = store.candidate(partition.previous())
-        if candidate is not None and candidate.run_id == source.id:
-            path = home.root / candidate.tables[SEGMENT_ASSIGNMENT.name].path
-        if not path.is_file():
-            raise GovernanceError(f"{path}: classes of the cycle before {partition.key} are gone; run that cycle again")
-        rows = read_parquet(path)
-    found = SEGMENT_ASSIGNMENT.content_hash(rows)
-    if found != source.content_hash:
-        raise GovernanceError(
-            f"classes before {partition.key} from {source.kind} {source.id} have hash {found}, "
-            f"recorded was {source.content_hash}"
-        )
-    return rows
+    return previous_table(store, home, partition, source, SEGMENT_ASSIGNMENT.name)
 
 
 def previous_table(
     store: GovernanceStore, home: Home, partition: Partition, source: PreviousSource, name: str
 ) -> pa.Table | None:
-    """Rows of another table from where `source` has the classes of the cycle before; None where it has no such table.
+    """Rows of a table from where `source` has the classes of the cycle before; None where it has no such table.
 
     Raises:
         GovernanceError: the rows are gone or are not those whose hash was recorded.
@@ -85,25 +66,30 @@ def previous_table(
     if source.kind == "none" or source.id is None:
         return None
     before = partition.previous()
+    recorded: str | None = None
     if source.kind == "release":
         manifest = read_manifest(home, source.id)
-        recorded = manifest["partitions"][partition.region]["tables"].get(name)
-        if recorded is None:  # a release from before the table was
+        entry = manifest["partitions"][partition.region]["tables"].get(name)
+        if entry is None:  # a release from before the table was
             return None
-        wanted, rows = recorded["content_hash"], region_rows(published_table(home, manifest, name), partition.region)
+        recorded, rows = entry["content_hash"], region_rows(published_table(home, manifest, name), partition.region)
     else:
-        candidate = store.candidate(before)
-        if candidate is None or candidate.run_id != source.id:
-            # Decided again since; what a run wrote is never changed, and stays until it is cleaned up.
-            path = home.lake_file(name, before, source.id)
-            if not path.is_file():
-                raise GovernanceError(f"{path}: {name} before {partition.key} is gone; run {before.key} again")
-            return read_parquet(path)
-        if (ref := candidate.tables.get(name)) is None:
-            return None
-        wanted, rows = ref.content_hash, read_parquet(home.root / ref.path)
-    if (found := TABLES[name].content_hash(rows)) != wanted:
-        raise GovernanceError(f"{name} before {partition.key} has hash {found}, recorded was {wanted}")
+        path, candidate = home.lake_file(name, before, source.id), store.candidate(before)
+        # Decided again since, the run's own file is read: it never changes, and stays until it is cleaned up.
+        if candidate is not None and candidate.run_id == source.id:
+            if (ref := candidate.tables.get(name)) is None:
+                return None
+            path, recorded = home.root / ref.path, ref.content_hash
+        if not path.is_file():
+            raise GovernanceError(f"{path}: rows of {name} before {partition.key} are gone; run that cycle again")
+        rows = read_parquet(path)
+    if name == SEGMENT_ASSIGNMENT.name:  # the source itself says which classes they were
+        recorded = source.content_hash
+    found = TABLES[name].content_hash(rows)
+    if recorded is not None and found != recorded:
+        raise GovernanceError(
+            f"{name} before {partition.key} from {source.kind} {source.id} has hash {found}, recorded was {recorded}"
+        )
     return rows
 
 
