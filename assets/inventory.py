@@ -10,20 +10,12 @@ from orchestration.resources import Workspace
 from strata.conformed import sla, supply
 from strata.partition import Partition
 
-CONVERSIONS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
-LEAD_TIMES = (*CONVERSIONS, "fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
-ITEMS = (*CONVERSIONS, "int_supplier_item_version")
-PROMISES = (
-    *CONVERSIONS, "int_sla_term_version", "int_contract_version", "int_account_version", "int_location_version",
-    "fct_sales_line",
-)  # fmt: skip
-
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:
     """The assets of this stage."""
 
     @dg.asset(
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in LEAD_TIMES],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in supply.LANES],
         partitions_def=grid.region_cycle,
     )
     def lead_time_profile(context: dg.AssetExecutionContext, workspace: Workspace) -> pa.Table:
@@ -31,11 +23,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         return supply.lead_time_profile(workspace.view(Partition.from_key(context.partition_key), context.run.run_id))
 
     @dg.asset(
-        ins={
-            name: dg.AssetIn(partition_mapping=grid.same)
-            for name in ("demand_forecast", "demand_profile", "segment_assignment", "lead_time_profile")
-        },
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in ITEMS],
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in supply.STOCKED},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in supply.TERMS],
         partitions_def=grid.region_cycle,
     )
     def inventory_policy(
@@ -56,14 +45,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        ins={
-            name: dg.AssetIn(partition_mapping=grid.same)
-            for name in ("demand_forecast", "demand_profile", "segment_assignment", "lead_time_profile")
-        },
-        deps=[
-            dg.AssetDep(key, partition_mapping=grid.whole)
-            for key in dict.fromkeys((*PROMISES, "int_supplier_item_version"))
-        ],
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in supply.STOCKED},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in dict.fromkeys((*sla.READ, *supply.TERMS))],
         partitions_def=grid.region_cycle,
     )
     def service_target(
@@ -85,7 +68,7 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         ins={name: dg.AssetIn(partition_mapping=grid.same) for name in ("service_target", "inventory_policy")},
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in PROMISES],
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in sla.READ],
         partitions_def=grid.region_cycle,
     )
     def sla_register(

@@ -7,11 +7,9 @@ import pyarrow as pa
 
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
-from strata.conformed import latency, staleness
+from strata.conformed import latency, staleness, supply
 from strata.partition import Partition
 
-PRICED = ("demand_history", "demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
-TERMS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version", "int_supplier_item_version")
 KEPT = tuple(dict.fromkeys(kept.table for kept in latency.FEED_TABLES.values()))
 
 
@@ -25,8 +23,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         return latency.feed_latency(view, workspace.feed_terms())
 
     @dg.asset(
-        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in PRICED},
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in TERMS],
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in ("demand_history", *supply.STOCKED)},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in supply.TERMS],
         partitions_def=grid.region_cycle,
     )
     def segment_cadence(

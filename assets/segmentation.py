@@ -7,11 +7,8 @@ import pyarrow as pa
 
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
-from strata.conformed import decide, overrides
+from strata.conformed import decide, overrides, supply
 from strata.partition import Partition
-
-PRICED = ("demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
-TERMS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version", "int_supplier_item_version")
 
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:
@@ -48,8 +45,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
         return decide.segment_migration(view, segment_assignment, demand_profile, previous)
 
     @dg.asset(
-        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in PRICED},
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in TERMS],
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in supply.STOCKED},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in supply.TERMS],
         partitions_def=grid.region_cycle,
     )
     def override(

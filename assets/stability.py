@@ -7,11 +7,8 @@ import pyarrow as pa
 
 from orchestration.partitions import Grid
 from orchestration.resources import Workspace
-from strata.conformed import stability
+from strata.conformed import stability, supply
 from strata.partition import Partition
-
-PRICED = ("demand_history", "demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
-TERMS = ("fct_exchange_rate", "int_item_unit_version", "int_item_version", "int_supplier_item_version")
 
 
 def make(grid: Grid) -> list[dg.AssetsDefinition]:
@@ -27,8 +24,8 @@ def make(grid: Grid) -> list[dg.AssetsDefinition]:
                 description="Kappa of decided and drawn classes, items at risk, and the spread of policy cost."
             ),
         },
-        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in PRICED},
-        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in TERMS],
+        ins={name: dg.AssetIn(partition_mapping=grid.same) for name in ("demand_history", *supply.STOCKED)},
+        deps=[dg.AssetDep(key, partition_mapping=grid.whole) for key in supply.TERMS],
         partitions_def=grid.region_cycle,
     )
     def class_stability(

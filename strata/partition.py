@@ -25,10 +25,15 @@ def checked_region(region: str) -> str:
     return region
 
 
-def shifted(cycle: str, months: int) -> str:
-    """The cycle `months` after `cycle` (before it, where negative)."""
+def months(cycle: str) -> int:
+    """Months from the start of the calendar to `cycle`: the difference of two is their distance."""
     year, month = map(int, checked_cycle(cycle).split("-"))
-    index = year * 12 + month - 1 + months
+    return year * 12 + month - 1
+
+
+def shifted(cycle: str, by: int) -> str:
+    """The cycle `by` months after `cycle` (before it, where negative)."""
+    index = months(cycle) + by
     return f"{index // 12:04d}-{index % 12 + 1:02d}"
 
 

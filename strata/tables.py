@@ -201,6 +201,8 @@ _SUSPENSION = (
     _n("suspension_reason", "text", "Gate and observation that caused the suspension."),
 )
 SUSPENSION_COLUMNS = ("is_suspended", "suspended_since", "suspension_reason")
+# What a row says before any gate has judged it.
+NOT_SUSPENDED = dict(zip(SUSPENSION_COLUMNS, (False, None, None), strict=True))
 _KEY4 = ("sku_id", "location_id", "region", "cycle")
 
 

@@ -70,6 +70,7 @@ STEPS: tuple[Step, ...] = (
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.object_]
 
 
@@ -185,6 +186,16 @@ def _found(previous: pd.DataFrame | None, profile: pd.DataFrame) -> Ints:
     return positions(profile, previous)
 
 
+def earned_values(profile: pd.DataFrame, scheme: Scheme) -> tuple[Floats, Booleans]:
+    """What every item earned (at its level, where the scheme has one), and whether its ranking counts it."""
+    level = profile["fallback_level"].to_numpy(dtype=object)
+    own = level == OWN
+    earned = floats(profile[scheme.value.basis])
+    if scheme.level is not None:
+        earned = np.where(own, floats(profile["level_value"]), earned)
+    return earned, own | ((level == DEFAULT) & (scheme.fallback.default == "observed_total"))
+
+
 def _ranked(profile: pd.DataFrame, level: Objects, scheme: Scheme) -> tuple[ValueClasses, Floats, Floats]:
     """Value classes, one ranking per location (one in all where the class level is the region).
 
@@ -192,11 +203,7 @@ def _ranked(profile: pd.DataFrame, level: Objects, scheme: Scheme) -> tuple[Valu
     placed by what they are expected to. Beside the classes: the value of every item, and the least value that is above
     each cut where it is ranked, items x cuts.
     """
-    own = level == OWN
-    is_ranked = own | ((level == DEFAULT) & (scheme.fallback.default == "observed_total"))
-    earned = floats(profile[scheme.value.basis])
-    if scheme.level is not None:
-        earned = np.where(own, floats(profile["level_value"]), earned)
+    earned, is_ranked = earned_values(profile, scheme)
     value = np.where(is_ranked, earned, floats(profile["expected_value"]))
     value[level == LAST_CLASS] = np.nan  # its class is held, not computed
     sku_id = profile["sku_id"].to_numpy(dtype=object)

@@ -17,6 +17,7 @@ from strata.classify.memory import CARRIED, carried, positions_of, remembered
 from strata.classify.posterior import below_values, held_probability
 from strata.classify.value import value_classes
 from strata.demand.level import level_value, levels
+from strata.demand.profile import mean_and_cv
 from strata.scheme.customers import COST_CLASSES, CUSTOMER_CLASSES, Customers
 from strata.scheme.model import Scheme
 
@@ -181,13 +182,9 @@ def _worth(accounts: Accounts, rule: Customers, scheme: Scheme) -> tuple[Floats,
     """Value of every account, its variation per period, the periods behind it, and whether its level truly changed."""
     money = accounts.margin if rule.basis == "margin" else accounts.revenue
     if scheme.level is None:
-        monthly, seen = (part[:, -accounts.window :] for part in (accounts.monthly, accounts.observed))
-        count = seen.sum(axis=1).astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(seen, monthly, 0.0).sum(axis=1) / count
-            squares = np.where(seen, (monthly - mean[:, None]) ** 2, 0.0).sum(axis=1)
-            spread = np.sqrt(squares / (count - 1.0)) / mean
-        return money, np.where(count > 1, spread, np.nan), count, np.zeros(len(money), dtype=bool)
+        monthly, seen = accounts.monthly[:, -accounts.window :], accounts.observed[:, -accounts.window :]
+        _, spread = mean_and_cv(monthly, seen)
+        return money, spread, seen.sum(axis=1).astype(np.float64), np.zeros(len(money), dtype=bool)
     found = levels(accounts.monthly, accounts.observed, rule=scheme.level)
     # What one period of the window brings is revenue itself: the level of revenue prices the money per unit of it.
     periods = min(accounts.window, accounts.monthly.shape[1])

@@ -213,13 +213,5 @@ def _declared(view: View, rows: pd.DataFrame) -> pa.Table:
     order = np.lexsort((rows["level"].astype(str), rows["sku_id"].astype(str), -stake, ~rows["changes_decision"]))
     rank = np.empty(len(rows), dtype=np.int64)
     rank[order] = np.arange(1, len(rows) + 1)
-    partition = view.partition
-    return HIERARCHY_CONFLICT.conform(
-        rows.assign(
-            queue_rank=rank,
-            region=partition.region,
-            cycle=partition.cycle,
-            valid_for_cycle=partition.cycle,
-            scheme_version=view.scheme.version,
-        ).rename(columns={"reason": "resolution"})[HIERARCHY_CONFLICT.names]
-    )
+    stamped = rows.assign(queue_rank=rank, **view.stamp)
+    return HIERARCHY_CONFLICT.conform(stamped.rename(columns={"reason": "resolution"})[HIERARCHY_CONFLICT.names])

@@ -20,7 +20,7 @@ from strata.conformed.engine import QUERIES, engine, query
 from strata.conformed.history import View, sales
 from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
 from strata.scheme.customers import Customers
-from strata.tables import CHANNEL_SEGMENT, CUSTOMER_SEGMENT, SERVICE_MATRIX
+from strata.tables import CHANNEL_SEGMENT, CUSTOMER_SEGMENT, NOT_SUSPENDED, SERVICE_MATRIX
 
 SNAPSHOT = (
     "fct_exchange_rate", "fct_refused_row", "fct_sales_line", "fct_shipment", "int_account_version",
@@ -240,13 +240,11 @@ def customer_tables(
         cells: pd.DataFrame = connection.execute(_MATRIX).to_arrow_table().to_pandas()
     total = float(cells["revenue"].sum()) if len(cells) else 0.0
     share = floats(cells["revenue"]) / total if total > 0 else np.full(len(cells), np.nan)
-    matrix = pd.concat([cells, service_cells(cells, rule=rule, scheme=view.scheme)], axis=1).assign(
-        revenue_share=share, **_stamp(view)
-    )
+    matrix = pd.concat([cells, service_cells(cells, rule=rule, scheme=view.scheme)], axis=1).assign(revenue_share=share)
     return CustomerTables(
         found,
         CHANNEL_SEGMENT.conform(_stamped(channels, view)),
-        SERVICE_MATRIX.conform(matrix.assign(is_suspended=False, suspended_since=None, suspension_reason=None)),
+        SERVICE_MATRIX.conform(_stamped(matrix, view)),
     )
 
 
@@ -320,13 +318,5 @@ def _monthly(
     return monthly, np.arange(len(periods))[None, :] >= first[:, None]
 
 
-def _stamp(view: View) -> dict[str, str]:
-    partition = view.partition
-    return {
-        "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
-        "scheme_version": view.scheme.version,
-    }  # fmt: skip
-
-
 def _stamped(rows: pd.DataFrame, view: View) -> pd.DataFrame:
-    return rows.assign(**_stamp(view), is_suspended=False, suspended_since=None, suspension_reason=None)
+    return rows.assign(**view.stamp, **NOT_SUSPENDED)

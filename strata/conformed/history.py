@@ -19,7 +19,7 @@ from strata.conformed.build import Snapshot
 from strata.conformed.engine import QUERIES, add_view, engine, query
 from strata.conformed.units import set_aside_jumps
 from strata.derivation import Derivation, Query, Step, copied
-from strata.durable import write_batches
+from strata.durable import write_batches, write_file
 from strata.partition import Partition
 from strata.scheme.model import Scheme
 from strata.tables import CONTROL_TOTAL, DEMAND_HISTORY, RECONCILIATION
@@ -52,6 +52,16 @@ class View:
     def cutoff(self) -> datetime:
         """The cycle's cut-off: it closes the periods, whatever was learned later."""
         return self.calendar.cutoff(self.partition.cycle, self.partition.region)
+
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What every decided row of the partition carries: where, for which cycle, under which scheme."""
+        return {
+            "region": self.partition.region,
+            "cycle": self.partition.cycle,
+            "valid_for_cycle": self.partition.cycle,
+            "scheme_version": self.scheme.version,
+        }
 
     @property
     def buckets(self) -> list[str]:
@@ -134,11 +144,8 @@ def sales(connection: duckdb.DuckDBPyConnection, view: View, kept: Path | None) 
 
 def _keep(connection: duckdb.DuckDBPyConnection, kept: Path) -> None:
     """Leave `sales_as_known` in scratch, whole or not at all."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part")
-    target = str(part).replace("'", "''")
-    connection.execute(f"COPY (SELECT * EXCLUDE (document) FROM sales_as_known) TO '{target}' (FORMAT parquet)")
-    part.replace(kept)
+    rows = connection.table("sales_as_known").project("* exclude (document)")
+    write_file(kept, lambda temporary: rows.write_parquet(str(temporary)))
 
 
 def control_total(view: View) -> pa.Table:
@@ -146,7 +153,6 @@ def control_total(view: View) -> pa.Table:
 
     A first load counts from the first of the known times that it assumes: the cut-off sees rows of it from then on.
     """
-    partition = view.partition
     known = [batch for batch in view.snapshot.batches if _age_days(batch, view.known_at) is not None]
     rows = [
         {
@@ -161,10 +167,7 @@ def control_total(view: View) -> pa.Table:
                 name: None if total[name] is None else Decimal(total[name])
                 for name in ("stated", "accepted", "refused", "repeated")
             },
-            "region": partition.region,
-            "cycle": partition.cycle,
-            "valid_for_cycle": partition.cycle,
-            "scheme_version": view.scheme.version,
+            **view.stamp,
         }
         for batch in known
         for measure, total in batch["controls"].items()

@@ -188,14 +188,7 @@ def feed_latency(view: View, terms: pd.DataFrame) -> pa.Table:
         cutoff=view.cutoff.timestamp(),
         needed=(view.cutoff - closed[1]).total_seconds() / 3600,
     )
-    return FEED_LATENCY.conform(
-        latency.assign(
-            region=partition.region,
-            cycle=partition.cycle,
-            valid_for_cycle=partition.cycle,
-            scheme_version=view.scheme.version,
-        )
-    )
+    return FEED_LATENCY.conform(latency.assign(**view.stamp))
 
 
 def _together(view: View, feeds: list[list[Any]], *, look_back: bool = False) -> str:

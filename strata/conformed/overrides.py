@@ -18,7 +18,7 @@ from strata.conformed.supply import stocked
 from strata.derivation import Derivation, Query, Step, computed, copied
 from strata.review.overrides import changed, override_rows, placed, register
 from strata.scheme.rules import COLUMNS, columns_of
-from strata.tables import OVERRIDE
+from strata.tables import NOT_SUSPENDED, OVERRIDE
 
 _MASTER = """
 select
@@ -137,15 +137,7 @@ def override_table(
         keys = decided[KEY].assign(margin=floats(decided["margin"]), demand_units=floats(decided["demand_units"]))
         places = stocked(view, forecast=forecast, profile=profile, assignment=assignment, lead_times=lead_times)
         costs = policy_costs(view, pd.concat(pairs).drop_duplicates(ignore_index=True), keys, places)
-    found = override_rows(rows, costs).assign(
-        region=partition.region,
-        cycle=partition.cycle,
-        valid_for_cycle=partition.cycle,
-        scheme_version=scheme.version,
-        is_suspended=False,
-        suspended_since=None,
-        suspension_reason=None,
-    )
+    found = override_rows(rows, costs).assign(**view.stamp, **NOT_SUSPENDED)
     return OVERRIDE.conform(found.astype(object).where(found.notna(), None)[OVERRIDE.names])
 
 

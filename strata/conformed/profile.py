@@ -32,6 +32,7 @@ from strata.demand.lifecycle import ended
 from strata.demand.profile import in_bucket, profile
 from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
 from strata.scheme.model import Level as LevelRule
+from strata.scheme.model import Scheme
 from strata.tables import DEMAND_PROFILE
 
 # Series with a sale, and items that are to replace another: those have no history of their own, and are planned too.
@@ -287,6 +288,15 @@ def _periods_between(begin: date, days: pa.ChunkedArray, bucket: Bucket) -> np.n
     return between // 7 if bucket == "week" else between
 
 
+def shape_periods(scheme: Scheme) -> int:
+    """Last classification periods that the shape of what is classed rests on; at a location, all that is planned."""
+    buckets, window = scheme.buckets, scheme.value.window_cycles
+    if scheme.class_level == "region":
+        return window
+    years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
+    return max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
+
+
 def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | None) -> pa.Table:
     """`demand_profile` of a partition: the class level in classification buckets, other locations in planning buckets.
 
@@ -302,9 +312,7 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
     buckets, window = scheme.buckets, scheme.value.window_cycles
     asked = [Window("region", buckets.classification, window, window)]
     if scheme.class_level == "location":
-        years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
-        length = max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
-        asked.append(Window("location", buckets.classification, length, window))
+        asked.append(Window("location", buckets.classification, shape_periods(scheme), window))
     else:
         asked.append(Window("location", buckets.planning, buckets.planning_periods, buckets.planning_periods))
     rules = [scheme.level if at.bucket == buckets.classification else None for at in asked]
@@ -312,10 +320,6 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
         replace(at, length=max(at.length, rule.window_periods)) if rule else at
         for at, rule in zip(asked, rules, strict=True)
     ]
-    stamp = {
-        "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
-        "scheme_version": scheme.version,
-    }  # fmt: skip
     tables = []
     for at, rule, whole in zip(asked, rules, panels(view, history, looked_at), strict=True):
         if not len(whole.keys):
@@ -355,7 +359,7 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
         # Columns as they are: joined as a frame, they would be copied into blocks of one type, and back again.
         parts = [facts, measures, lent.drop(columns="confidence")]
         columns = {str(name): part[name] for part in parts for name in part.columns}
-        tables.append(DEMAND_PROFILE.conform(pd.DataFrame({**columns, **stamp, "bucket": at.bucket}, copy=False)))
+        tables.append(DEMAND_PROFILE.conform(pd.DataFrame({**columns, **view.stamp, "bucket": at.bucket}, copy=False)))
     return DEMAND_PROFILE.conform(pa.concat_tables(tables)) if tables else DEMAND_PROFILE.empty()
 
 

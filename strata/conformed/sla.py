@@ -21,7 +21,7 @@ from strata.inventory import breach, service
 from strata.tables import SERVICE_TARGET, SLA_REGISTER
 
 _CONVERSION = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
-_READ = (
+READ = (
     *_CONVERSION, "int_sla_term_version", "int_contract_version", "int_account_version", "int_location_version",
     "fct_sales_line",
 )  # fmt: skip
@@ -195,7 +195,7 @@ def _read(view: View) -> Promises:
     until = first_open_period(view.cutoff, zone, bucket)
     since = next_period(until, bucket, -view.scheme.value.window_cycles)
     begin, end = (datetime.combine(day, time(), zone) for day in (since, until))
-    with engine(view.only(*_READ), **view.variables(), since=begin, until=end) as connection:
+    with engine(view.only(*READ), **view.variables(), since=begin, until=end) as connection:
         connection.execute(query("conversion"))
         terms = connection.execute(_TERMS).df()
         accounts = connection.execute(_ACCOUNTS).df()

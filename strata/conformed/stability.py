@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import PERIODS_PER_YEAR, first_open_period, next_period
-from strata.classify.assign import DEFAULT, OWN
+from strata.classify.assign import OWN, earned_values
 from strata.classify.cleaned import cleaned_items
 from strata.classify.keyed import floats
 from strata.classify.sampling import (
@@ -44,6 +44,7 @@ from strata.classify.stability import (
 )
 from strata.conformed.engine import engine
 from strata.conformed.history import View
+from strata.conformed.profile import shape_periods
 from strata.conformed.staleness import class_history, policy_costs
 from strata.conformed.supply import stocked
 from strata.demand.outliers import PROMOTION, clean
@@ -53,7 +54,7 @@ from strata.review.stability import Proposed, agreement_rows, stability_rows
 from strata.review.staleness import History
 from strata.scheme.model import Scheme
 from strata.scheme.stability import Stability as Rule
-from strata.tables import CLASS_AGREEMENT, CLASS_STABILITY
+from strata.tables import CLASS_AGREEMENT, CLASS_STABILITY, NOT_SUSPENDED
 
 _TESTED = """
 with item as (
@@ -94,7 +95,7 @@ def class_stability(
     view: View, *, history: Path, profile: Path, forecast: Path, assignment: Path, lead_times: Path
 ) -> tuple[pa.Table, pa.Table]:
     """`class_stability` and `class_agreement` of a partition; no rows where the scheme has no `stability`."""
-    rule, scheme, partition = view.scheme.stability, view.scheme, view.partition
+    rule, scheme = view.scheme.stability, view.scheme
     if rule is None:
         return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
     tested, promotions = _tested(view, history, profile, assignment)
@@ -113,14 +114,8 @@ def class_stability(
     said = _proposed(lab, promoted[order]).taken(back)
     places = stocked(view, forecast=forecast, profile=profile, assignment=assignment, lead_times=lead_times)
     costs = _costs(view, held, drawn, keys, places)
-    stamp = {
-        "region": partition.region, "cycle": partition.cycle, "valid_for_cycle": partition.cycle,
-        "scheme_version": scheme.version,
-    }  # fmt: skip
-    rows = stability_rows(tested, held, said, drawn, rule=rule).assign(
-        **stamp, is_suspended=False, suspended_since=None, suspension_reason=None
-    )
-    summary = agreement_rows(held, drawn, floats(tested["revenue"]), costs, rule=rule).assign(**stamp)
+    rows = stability_rows(tested, held, said, drawn, rule=rule).assign(**view.stamp, **NOT_SUSPENDED)
+    summary = agreement_rows(held, drawn, floats(tested["revenue"]), costs, rule=rule).assign(**view.stamp)
     return CLASS_STABILITY.conform(rows), CLASS_AGREEMENT.conform(summary)
 
 
@@ -186,20 +181,12 @@ def _proposed(lab: _Lab, promoted: Booleans) -> Proposed:
     )  # fmt: skip
 
 
-def _lengths(view: View) -> tuple[int, int]:
-    """Last classification periods that the shape of demand, and its level, are measured on."""
-    buckets, window = view.scheme.buckets, view.scheme.value.window_cycles
-    years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
-    planned = round(years * PERIODS_PER_YEAR[buckets.classification])
-    shape = window if view.scheme.class_level == "region" else max(window, planned)
-    return shape, view.scheme.level.window_periods if view.scheme.level else 0
-
-
 def _begin(view: View) -> date:
     """First period that the classes rest on."""
-    bucket = view.scheme.buckets.classification
+    scheme, bucket = view.scheme, view.scheme.buckets.classification
     stop = first_open_period(view.cutoff, view.calendar.zone(view.partition.region), bucket)
-    return next_period(stop, bucket, -max(view.scheme.value.window_cycles, *_lengths(view)))
+    length = max(shape_periods(scheme), scheme.level.window_periods if scheme.level else 0)
+    return next_period(stop, bucket, -length)
 
 
 def _ordered(series: History, order: Ints) -> History:
@@ -241,27 +228,23 @@ class _Seen:
 
 def _items(scheme: Scheme, tested: pd.DataFrame) -> Items:
     """What was decided: the value that was ranked and the metric that was cut."""
-    level = tested["fallback_level"].to_numpy(dtype=object)
-    own = level == OWN
-    earned = floats(tested[scheme.value.basis])
-    if scheme.level is not None:
-        earned = np.where(own, floats(tested["level_value"]), earned)
-    is_default = (level == DEFAULT) & (scheme.fallback.default == "observed_total")
+    earned, is_ranked = earned_values(tested, scheme)
+    own = tested["fallback_level"].to_numpy(dtype=object) == OWN
     _, ranking = np.unique(tested["location_id"].to_numpy(dtype=str), return_inverse=True)
     too_few = tested["periods_observed"].to_numpy(dtype=np.int64) < scheme.variability.min_periods
     metric = np.where(too_few, np.nan, floats(tested[scheme.variability.basis]))
-    return Items(earned, metric, ranking.astype(np.int64), is_ranked=own | is_default, is_drawn=own)
+    return Items(earned, metric, ranking.astype(np.int64), is_ranked=is_ranked, is_drawn=own)
 
 
 def _seen(view: View, tested: pd.DataFrame, series: History) -> _Seen:
     count = series.units.shape[1]
-    shape, level = _lengths(view)
+    shape, rule = shape_periods(view.scheme), view.scheme.level
     at = np.arange(count)[None, :]
     observed = ~series.hidden & (at >= series.launch_index[:, None])
     value = observed & (at >= count - view.scheme.value.window_cycles)
-    if view.scheme.level is None:
+    if rule is None:
         return _Seen(observed & (at >= count - shape), value, value, np.zeros_like(value))
-    looked_at = observed & (at >= count - level)
+    looked_at = observed & (at >= count - rule.window_periods)
     rests_on = np.nan_to_num(floats(tested["level_periods"]))
     since = looked_at & (np.cumsum(looked_at[:, ::-1], axis=1)[:, ::-1] <= rests_on[:, None])
     return _Seen(observed & (at >= count - shape), value, since, looked_at & ~since)

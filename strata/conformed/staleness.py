@@ -25,7 +25,7 @@ from strata.inventory.policy import PERIOD_DAYS, policies
 from strata.partition import shifted
 from strata.review.staleness import History, class_path, staleness
 from strata.scheme.model import VALUE_CLASSES, VARIABILITY_CLASSES, Cadence
-from strata.tables import SEGMENT_CADENCE
+from strata.tables import NOT_SUSPENDED, SEGMENT_CADENCE
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -110,17 +110,7 @@ def segment_cadence(
         least_days=round(PERIOD_DAYS[series.periods.bucket]),
         expected_cutoffs=rule.lookback_cycles,
     )
-    return SEGMENT_CADENCE.conform(
-        rows.assign(
-            region=partition.region,
-            cycle=partition.cycle,
-            valid_for_cycle=partition.cycle,
-            scheme_version=scheme.version,
-            is_suspended=False,
-            suspended_since=None,
-            suspension_reason=None,
-        )
-    )
+    return SEGMENT_CADENCE.conform(rows.assign(**view.stamp, **NOT_SUSPENDED))
 
 
 def _begin(view: View, rule: Cadence) -> date:

@@ -19,7 +19,10 @@ from strata.inventory.policy import policies
 from strata.tables import INVENTORY_POLICY, LEAD_TIME_PROFILE
 
 _CONVERSION = ("fct_exchange_rate", "int_item_unit_version", "int_item_version")
-_LANES = ("fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
+# What a function reads, for the graph: `lead_time_profile` and `terms` of the snapshot, `stocked` of the partition.
+LANES = (*_CONVERSION, "fct_goods_receipt", "fct_purchase_order_line", "int_location_version")
+TERMS = (*_CONVERSION, "int_supplier_item_version")
+STOCKED = ("demand_profile", "demand_forecast", "segment_assignment", "lead_time_profile")
 _ORDERS = """
 select o.po_id, o.po_line, o.supplier_id, o.sku_id, o.location_id, o.ordered_at,
     o.quantity::double as quantity, o.status
@@ -171,7 +174,7 @@ STEPS: tuple[Step, ...] = (
 
 def lead_time_profile(view: View) -> pa.Table:
     """`lead_time_profile` of a partition from the orders and receipts known at the cut-off."""
-    with engine(view.only(*_CONVERSION, *_LANES), **view.variables()) as connection:
+    with engine(view.only(*LANES), **view.variables()) as connection:
         connection.execute(query("conversion"))
         orders = connection.execute(_ORDERS).df()
         receipts = connection.execute(_RECEIPTS).df()
@@ -188,7 +191,7 @@ def terms(view: View) -> pd.DataFrame:
     Columns: sku_id, supplier_id, unit_cost, min_order_quantity, order_multiple, is_lot_unknown,
     planned_lead_time_days; null where nothing is stated, or a cost has no rate.
     """
-    with engine(view.only(*_CONVERSION, "int_supplier_item_version"), **view.variables()) as connection:
+    with engine(view.only(*TERMS), **view.variables()) as connection:
         connection.execute(query("conversion"))
         found: pd.DataFrame = connection.execute(_TERMS).df()
     return found

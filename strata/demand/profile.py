@@ -137,7 +137,7 @@ def _measured(
     series, count = units.shape
     bucket = periods.bucket
     seen = observed.sum(axis=1).astype(np.int64)
-    mean, cv = _mean_and_cv(units, observed)
+    mean, cv = mean_and_cv(units, observed)
     rhythm = interval_and_size(units, observed)
     parts = decompose(units, observed, season=PERIODS_PER_YEAR[bucket], min_seasons=scheme.seasonality.min_seasons)
     shift_rule = scheme.shift.model_copy(
@@ -184,7 +184,7 @@ def _error(units: Floats, observed: Booleans, scheme: Scheme, bucket: Bucket) ->
     ).error
 
 
-def _mean_and_cv(units: Floats, observed: Booleans) -> tuple[Floats, Floats]:
+def mean_and_cv(units: Floats, observed: Booleans) -> tuple[Floats, Floats]:
     """Mean per observed period and sample CV, zeros included; NaN below one, or two, periods, or mean not positive."""
     count = observed.sum(axis=1).astype(np.float64)
     known = np.where(observed, units, 0.0)

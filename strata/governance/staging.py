@@ -57,8 +57,7 @@ def stage(home: Home, run_id: str, body: Mapping[str, Any], tables: Mapping[str,
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with ThreadPoolExecutor(THREADS) as pool:  # hashing and compressing leave the interpreter free
-        entries = pool.map(lambda name: _written(folder, name, tables[name], release_id), tables)
-        listed = list(entries)
+        listed = list(pool.map(lambda name: _written(folder, name, tables[name], release_id), tables))
     write_duckdb(folder)
     manifest = {
         **body,

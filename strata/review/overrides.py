@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from strata.classify.rules import AXES, BOTH, EVERYWHERE, OF_PEOPLE, OF_RULES, Booleans, Ints, Objects
+from strata.partition import months
 from strata.scheme.rules import Rule
 
 Floats = npt.NDArray[np.float64]
@@ -85,12 +86,7 @@ def _cycles_left(expires: str | None, standing: str, cycle: str) -> int | None:
     """Cycles that follow in which it still holds; None where nothing but a revocation ends it."""
     if standing in ("expired", "revoked"):
         return 0
-    return None if expires is None else _months(expires) - _months(cycle)
-
-
-def _months(cycle: str) -> int:
-    year, month = cycle.split("-")
-    return 12 * int(year) + int(month)
+    return None if expires is None else months(expires) - months(cycle)
 
 
 def placed(told: pd.DataFrame, claims: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
