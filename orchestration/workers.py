@@ -202,6 +202,8 @@ def _until_closed(tasks: TextIO) -> Any:
 
 
 if __name__ == "__main__":
+    # A shell's background job ignores it, and so would its children: who started this one could not stop it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Only answers go to the pipe; whatever libraries print goes where errors go.
     pipe = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -12,12 +12,15 @@ import json
 import os
 import re
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal
 
 from strata.durable import promote, write_bytes
@@ -32,6 +35,8 @@ from strata.intake.manifest import MANIFEST_NAME, Manifest, batch_id, parse_mani
 from strata.intake.reasons import INTEGRITY_REASONS, Fault, RefusedExtractError
 
 REFUSAL_NAME = "refusal.json"
+# Each in an engine of its own (`readers.open_engine`), whose memory is bounded. DuckDB and hashing leave Python free.
+FEEDS_AT_ONCE = 2
 Outcome = Literal["accepted", "held", "refused", "duplicate", "incomplete"]
 
 
@@ -130,8 +135,9 @@ def land(
 ) -> LandResult:
     """Process every extract below `folder` (else the home's landing/) that has a manifest.
 
-    Initial loads come first, then extracts by `extracted_at`, feed by feed. A batch appears in raw/ whole or not at
-    all; killed at any point and run again, landing converges to the same raw/. One process lands at a time.
+    Of a feed, initial loads come first, then extracts by `extracted_at`; feeds know nothing of each other, so
+    `FEEDS_AT_ONCE` are landed at a time. A batch appears in raw/ whole or not at all; killed at any point and run
+    again, landing converges to the same raw/. One process lands at a time.
 
     Args:
         home: the data root.
@@ -146,15 +152,32 @@ def land(
         raise FileNotFoundError(f"{folder} is not a folder; name one laid out as <system>/<feed>/<extract_id>/")
     deliveries, incomplete = _walk(folder or home.landing)
     results = [LandedExtract(path, "incomplete", *_origin(path)) for path in incomplete]
-    accepted: dict[tuple[str, str], list[Batch]] = {}
-    waited: set[str] = set()
-    with _landing_lock(home):
-        for delivery in deliveries:
-            feed = delivery.system, delivery.feed
-            if feed not in accepted:
-                accepted[feed] = feed_batches(home, *feed)
-                waited |= {held.batch.batch_id for held in held_batches(accepted[feed])}
-            results.append(_land_one(home, contracts.get(feed), delivery, accepted[feed], now))
+    feeds: dict[tuple[str, str], list[_Delivery]] = {}
+    for delivery in deliveries:
+        feeds.setdefault((delivery.system, delivery.feed), []).append(delivery)
+    is_stopped = threading.Event()
+
+    def land_feed(feed: tuple[str, str]) -> list[LandedExtract]:
+        contract = contracts.get(feed)
+        try:
+            return [
+                _land_one(home, contract, delivery, accepted[feed], now)
+                for delivery in feeds[feed]
+                if not is_stopped.is_set()
+            ]
+        except BaseException:
+            is_stopped.set()
+            raise
+
+    with _landing_lock(home), ThreadPoolExecutor(FEEDS_AT_ONCE) as pool:
+        accepted = {feed: feed_batches(home, *feed) for feed in feeds}
+        waited = {held.batch.batch_id for batches in accepted.values() for held in held_batches(batches)}
+        try:
+            for landed in pool.map(land_feed, feeds):
+                results += landed
+        except BaseException:  # an interrupt comes to this thread: what is under way ends, nothing else begins
+            is_stopped.set()
+            raise
     held = {held.batch.batch_id: held.advice for batches in accepted.values() for held in held_batches(batches)}
     return LandResult(
         tuple(_with_hold(result, held) for result in results),
@@ -251,7 +274,7 @@ def _land_one(
         return LandedExtract(
             delivery.folder, "duplicate", delivery.system, delivery.feed, delivery.identity, advice=processed
         )
-    root = home.staging / f"land-{delivery.identity[:32]}"
+    root = Path(mkdtemp(prefix="land-", dir=home.staging))
     staged = Staged(root / "batch", root / "work")
     for folder in (staged.files, staged.work):
         folder.mkdir(parents=True)

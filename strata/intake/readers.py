@@ -63,8 +63,8 @@ def open_engine(work: Path, size: int) -> duckdb.DuckDBPyConnection:
             "preserve_insertion_order": "true",
         },
     )
-    # Half of what a small machine has; a larger extract spills.
-    connection.execute("SET memory_limit = '2GB'")
+    # Two are open at a time, half of what a small machine has together; a larger extract spills.
+    connection.execute("SET memory_limit = '1GB'")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 

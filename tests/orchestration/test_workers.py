@@ -77,6 +77,7 @@ def test_workers_end_with_who_started_them(lived: Story, tmp_path: Path, number:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests are a background job
     )
     _until(lambda: any(home.lake.glob("demand_history/*/*/*/*.parquet")) or command.poll() is not None)
     assert workers_of(home)

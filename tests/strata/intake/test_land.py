@@ -17,7 +17,7 @@ from strata.home import REPOSITORY, Home
 from strata.intake.batches import accepted_batches
 from strata.intake.land import LandResult, land, pending
 from strata.intake.reasons import EXTRACT_REASONS, INTEGRITY_REASONS
-from tests.strata.intake.drops import CONTRACTS, ITEM_HEADER, ITEMS, SALES_HEADER, drop, item, sale, text, tree
+from tests.strata.intake.drops import CONTRACTS, ITEM_HEADER, ITEMS, SALES, SALES_HEADER, drop, item, sale, text, tree
 
 TWO = text(SALES_HEADER, sale(), sale(order_line="2", quantity="bad"))
 
@@ -103,6 +103,39 @@ def test_extracts_dropped_together_are_landed_in_the_order_of_extraction(tmp_pat
     assert [extract.folder.name for extract in run(home).with_outcome("accepted")] == ["c", "b", "a"]
     positions = [batch.first_position for batch in accepted_batches(home)]
     assert positions == sorted(positions, key=int) and len(set(positions)) == 3
+
+
+def test_feeds_landed_at_once_end_as_those_landed_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for at_once in (1, 4):
+        monkeypatch.setattr("strata.intake.land.FEEDS_AT_ONCE", at_once)
+        home = Home(tmp_path / str(at_once))
+        for day in (1, 2, 3):
+            stamp = {"extract_id": f"x{day}", "extracted_at": f"2017-03-0{day}T00:00:00Z"}
+            drop(home.landing, {"a.csv": text(SALES_HEADER, sale(quantity=str(day)), sale(sku_id=""))}, 2, **stamp)
+            drop(home.landing, {"a.csv": text(ITEM_HEADER, item(item_name=f"Bolt {day}"))}, 1, contract=ITEMS, **stamp)
+        for feed in ("erp/items", "erp/sales_order_lines", "erp/nobody_knows"):  # of one content, so of one identity
+            (home.landing / feed / "x9").mkdir(parents=True)
+            (home.landing / feed / "x9" / "manifest.json").write_bytes(b"{}")
+        result = run(home)
+        assert result.counts == {"accepted": 6, "refused": 3}
+        told = [(one.feed, one.outcome, one.folder.name) for one in result.extracts]
+        found.append((told, {name: sha for name, sha in ledger(home).items() if "refusal" not in name}))
+    assert found[0] == found[1]
+
+
+def test_where_a_feed_cannot_be_written_no_other_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path)
+    monkeypatch.setenv("STRATA_FAILPOINT", "land.raw:enospc")
+    for feed in (ITEMS, SALES):
+        for number in range(5):
+            day = text(ITEM_HEADER, item()) if feed is ITEMS else text(SALES_HEADER, sale())
+            drop(home.landing, {"a.csv": day}, 1, contract=feed, extract_id=f"x{number}")
+    with pytest.raises(OSError, match="no space left"):
+        run(home)
+    assert not accepted_batches(home) and [path.name for path in home.staging.iterdir()] == ["land.lock"]
+    monkeypatch.delenv("STRATA_FAILPOINT")
+    assert run(home).counts["accepted"] >= 2
 
 
 def test_folders_without_a_manifest_are_left_alone(tmp_path: Path) -> None:

@@ -24,9 +24,18 @@ assignments as (
 
 ),
 
+-- days without an end are infinite: compared with "or is null", every stock would be held against every value
 item_values as (
 
-    select * from {{ ref('stg_lake__item_value') }}
+    select
+        region,
+        sku_id,
+        unit,
+        factor,
+        unit_cost,
+        coalesce(valid_from, cast('-infinity' as date)) as valid_from,
+        coalesce(valid_until, cast('infinity' as date)) as valid_until,
+    from {{ ref('stg_lake__item_value') }}
 
 ),
 
@@ -102,8 +111,8 @@ month_stock as (
             locations.region = item_values.region
             and stock.sku_id = item_values.sku_id
             and item_values.unit is not distinct from stock.unit
-            and (item_values.valid_from is null or stock.snapshot_date >= item_values.valid_from)
-            and (item_values.valid_until is null or stock.snapshot_date < item_values.valid_until)
+            and stock.snapshot_date >= item_values.valid_from
+            and stock.snapshot_date < item_values.valid_until
     group by locations.region, stock.sku_id, stock.location_id
 
 ),
