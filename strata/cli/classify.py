@@ -92,7 +92,8 @@ def _classify_items(
     import numpy as np
 
     from strata.classify.items import METHODS, Settings, item_classes
-    from strata.panel.items import read_items, write_classes, write_refusals
+    from strata.panel.items import read_items, write_classes
+    from strata.panel.records import write_refusals
 
     if method not in METHODS:
         raise typer.BadParameter(f"--method {method}: one of {', '.join(METHODS)}")
@@ -111,7 +112,7 @@ def _classify_items(
         found.values, found.name_rank, criteria=told, method=_method(method), cuts=limits, settings=settings
     )
     write_classes(out, found, made)
-    refused = write_refusals(out, found)
+    refused = write_refusals(out, found.refusals)
     counts = Counter(made.value_class.tolist())
     notes += made.notes
     if found.repeats:
