@@ -1,30 +1,51 @@
 """The command that classes items or demand series of one file, without a home.
 
 Belongs here: `strata classify`, what its options mean. Does not: methods (`strata.classify`), files
-(`strata.panel.items`).
+(`strata.panel.items`), what it says about a panel (`strata.cli.classify_panel`).
 """
 
-import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from strata.cli.output import Refused, say, show_json, show_table
+from strata.cli.classify_panel import check_out, classify_panel, scheme_or_shipped, tell_refusals
+from strata.cli.output import say, show_json, show_table
 
 if TYPE_CHECKING:
     from strata.classify.items import Criterion, Method, Settings
     from strata.classify.ranking import Cuts
 
-SHOWN = 20  # refused rows that are named on standard error; the file names all
+# Options that mean something for one kind of file only.
+_OF_ITEMS = ("id_", "criteria", "method", "cuts", "classes", "log", "balance", "skew", "least_ari", "sample", "seed")
+_OF_PANEL = ("wide", "grain", "since", "until")
 
 
 def classify(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="File to write: .csv or .parquet.")],
     items: Annotated[Path | None, typer.Option(help="Items with their criteria: .csv, .csv.gz or .parquet.")] = None,
-    panel: Annotated[Path | None, typer.Option(help="Demand panel, long or wide.")] = None,
+    panel: Annotated[
+        Path | None,
+        typer.Option(
+            help="Demand: sku_id, date, quantity, if any location_id, unit_price, unit_cost, category, in_stock."
+        ),
+    ] = None,
+    wide: Annotated[
+        str | None, typer.Option(metavar="KEY1,KEY2", help="--panel: item (and location), then a column per period.")
+    ] = None,
+    grain: Annotated[
+        str | None, typer.Option(help="--panel: a row is of a day, week or month; else as dates show.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="--panel: leave out rows before.")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="--panel: last day that the rows cover; later ones are left out."),
+    ] = None,
     id_: Annotated[str | None, typer.Option("--id", metavar="COL", help="Column with the item.")] = None,
     criteria: Annotated[
         str | None,
@@ -50,24 +71,42 @@ def classify(
     scheme: Annotated[Path | None, typer.Option(help="Scheme with the cuts; else the shipped one.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine output.")] = False,
 ) -> None:
-    """Class the items of one file by one or several criteria (docs/methods/multicriteria.md).
+    """Class the items of one file: by demand (--panel), or by one or several criteria (--items). No home is needed.
 
-    Writes item, score, rank, value_class and decision_reason. Rows that cannot be read are refused by line, the
-    others are classed; exit code 3 then, and all refused rows are in a file beside the one written.
+    --panel writes the columns of segment_assignment and demand_profile per item and location as of the last whole
+    period, by the scheme (docs/methods/file.md). --items writes item, score, rank, value_class and decision_reason
+    (docs/methods/multicriteria.md). Rows that cannot be read are refused by line, the others are classed; exit code 3
+    then, and all refused rows are in a file beside the one written.
     """
     if (items is None) == (panel is None):
         raise typer.BadParameter("give --items FILE or --panel FILE, one of them")
-    if items is None:
-        raise typer.BadParameter("classes of a panel come from `strata import` and `strata run`; give --items FILE")
-    if id_ is None or criteria is None:
-        raise typer.BadParameter("--items needs --id COL and --criteria COL[:weight][:min|max],…")
-    if len(delimiter.encode().decode("unicode_escape")) != 1:
+    delimiter = delimiter.encode().decode("unicode_escape")
+    if len(delimiter) != 1:
         raise typer.BadParameter("--delimiter is one character: , or ; or | or \\t")
+    check_out(out, items or panel)
+    if panel is not None:
+        if given := _given(context, of_items=True):
+            raise typer.BadParameter(f"{', '.join(given)}: for --items; a panel is classed by the scheme")
+        classify_panel(
+            panel, out, wide=wide, grain=grain, since=since, until=until, scheme=scheme, delimiter=delimiter, json=json
+        )
+        return
+    if given := _given(context, of_items=False):
+        raise typer.BadParameter(f"{', '.join(given)}: for --panel")
+    if items is None or id_ is None or criteria is None:
+        raise typer.BadParameter("--items needs --id COL and --criteria COL[:weight][:min|max],…")
     _classify_items(
         items, out, id_, criteria, method, cuts, classes, scheme, json,
-        delimiter=delimiter.encode().decode("unicode_escape"),
+        delimiter=delimiter,
         log=log, balance=balance, skew=skew, least_ari=least_ari, sample=sample, seed=seed,
     )  # fmt: skip
+
+
+def _given(context: typer.Context, *, of_items: bool) -> list[str]:
+    """Options given that are for the other kind of file."""
+    said = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
+    names = [name for name in (_OF_ITEMS if of_items else _OF_PANEL) if name in said]
+    return [f"--{name.rstrip('_').replace('_', '-')}" for name in names]
 
 
 def _classify_items(
@@ -97,10 +136,6 @@ def _classify_items(
 
     if method not in METHODS:
         raise typer.BadParameter(f"--method {method}: one of {', '.join(METHODS)}")
-    if not out.name.endswith((".csv", ".parquet")):
-        raise typer.BadParameter(f"--out {out}: classes are written as .csv or .parquet")
-    if out.resolve() == path.resolve():
-        raise typer.BadParameter(f"--out {out}: that is the file of the items; write another one")
     told = _criteria(criteria)
     limits = _cuts(cuts, scheme)
     settings = Settings(log=log, balance=balance, skew=skew, restarts=10, sample=sample, seed=seed)
@@ -140,11 +175,7 @@ def _classify_items(
             say(f"These rules name the class of {rules['share_explained']:.1%} of {rules['items_seen']:,} items.")
             if not rules["is_enough"]:
                 say("That is less than 95 %: no few words say what these clusters are.")
-    if refused:
-        for fault in found.refusals[:SHOWN]:
-            print(f"{path}: line {fault.line}, column {fault.column}: {fault.value!r}, {fault.reason}", file=sys.stderr)
-        more = f"; the first {SHOWN} are named above" if len(found.refusals) > SHOWN else ""
-        raise Refused(f"{len(found.refusals):,} of {found.rows:,} rows were refused{more}; all with reasons: {refused}")
+    tell_refusals(path, found.refusals, rows=found.rows, all_in=refused)
 
 
 def _criteria(text: str) -> "list[Criterion]":
@@ -174,12 +205,9 @@ def _criteria(text: str) -> "list[Criterion]":
 def _cuts(text: str | None, scheme: Path | None) -> "Cuts":
     """`0.8,0.95`, `counts:10,14,23` or `values:1000,100`; else the value cuts of a scheme."""
     from strata.classify.ranking import Cuts
-    from strata.home import REPOSITORY
-    from strata.scheme.load import load_scheme
 
     if text is None:
-        shipped = sorted((REPOSITORY / "config" / "schemes").glob("*.yml"))[-1]
-        return Cuts("share", tuple(load_scheme(scheme or shipped).scheme.value.cuts.values()))
+        return Cuts("share", tuple(scheme_or_shipped(scheme).value.cuts.values()))
     kind, _, rest = text.rpartition(":")
     if kind not in ("", "counts", "values"):
         raise typer.BadParameter(f"--cuts {text}: write 0.8,0.95 or counts:10,14,23 or values:1000,100")

@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from strata.demand.lines import decimals
+from strata.demand.panel import REGION_LEVEL
+
 Level = Literal["region", "location"]
 Ints = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
-REGION_LEVEL = "*"
-SCALE = 10_000  # decimals have four places: everything is summed as whole ten-thousandths
 MONEY = ("revenue", "margin", "demand_units")
 _COLUMNS = (
     "sku_id", "location_id", "bucket", "period_start", "is_partial", "demand_units", "revenue", "margin",
@@ -117,7 +118,7 @@ class _Level:
             name: pa.array(np.where(unsold, 0, sums[name]).astype(np.int32), pa.int32(), mask=unsold).cast(pa.date32())
             for name in ("first_sale", "last_sale")
         }
-        money = {name: _decimals(sums[name], name) for name in MONEY}
+        money = {name: decimals(sums[name], name) for name in MONEY}
         unknown = pa.array(sums["unknown_margins"] > 0)
         money["margin"] = pc.if_else(unknown, pa.scalar(None, money["margin"].type), money["margin"])
         return pa.table(
@@ -245,15 +246,6 @@ def _joined(parts: list[tuple[int, npt.NDArray[Any]]], whole: npt.NDArray[Any]) 
         at = whole[base : base + len(block)]
         np.add(at, block, out=at) if whole.dtype != bool else np.logical_or(at, block, out=at)
     return whole
-
-
-def _decimals(whole: npt.NDArray[Any], name: str) -> pa.Array:
-    """Whole ten-thousandths as decimals of 18 digits."""
-    if len(whole) and max(abs(int(whole.max())), abs(int(whole.min()))) >= 10**18:
-        raise ValueError(f"demand_history: a series' {name} has more than 14 digits before the point")
-    whole = whole.astype(np.int64)
-    halves = np.stack([whole, whole >> 63], axis=1)
-    return pa.Array.from_buffers(pa.decimal128(18, 4), len(whole), [None, pa.py_buffer(halves)])
 
 
 def _check_order(words: list[pa.ChunkedArray]) -> None:

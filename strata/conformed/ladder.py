@@ -1,26 +1,20 @@
-"""What the ladder needs to know of a partition: heirs without history, silent places, waiting times, last classes.
+"""What the ladder needs to know of a partition: heirs without history, last classes.
 
-Belongs here: reading and joining for `strata.demand.fallback`. Does not: which rung is taken.
+Belongs here: reading and joining for `strata.demand.panel`. Does not: which rung is taken (`strata.demand.fallback`).
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from strata.calendar import PERIODS_PER_YEAR
 from strata.conformed.engine import engine
 from strata.conformed.history import View
-from strata.demand.fallback import OWN, fall_back
-from strata.demand.profile import in_bucket
+from strata.demand.fallback import OWN
 from strata.derivation import Derivation, Query, Step, aggregated
 from strata.partition import shifted
-
-if TYPE_CHECKING:
-    from strata.conformed.profile import Panel
 
 _NO_HEIRS = pa.table({"sku_id": pa.array([], pa.string()), "location_id": pa.array([], pa.string())})
 # Active items, launched or about to be, where the item that they replace was sold; what never sold has no other row.
@@ -100,99 +94,7 @@ def heirs(view: View, history: Path | pa.Table) -> pa.Table:
         return connection.execute(_HEIRS, {"since": f"{since}-01", "until": f"{until}-01"}).to_arrow_table()
 
 
-def unreported(
-    location_id: npt.NDArray[np.object_], last_sale: npt.NDArray[np.int64], count: int, *, stale_periods: int
-) -> npt.NDArray[np.bool_]:
-    """Periods of each series [n, count] since its place last sent any line, once there are `stale_periods` of them.
-
-    Args:
-        location_id: place of each series.
-        last_sale: period of the series' last line; negative before the first one.
-        count: number of periods.
-        stale_periods: silence that is no coincidence any more.
-    """
-    places, at = np.unique(location_id.astype(str), return_inverse=True)
-    last = np.full(len(places), -1, dtype=np.int64)
-    np.maximum.at(last, at, np.minimum(last_sale, count - 1))
-    silent = np.arange(count)[None, :] > last[:, None]
-    silent &= (count - 1 - last >= stale_periods)[:, None]
-    return np.asarray(silent[at])
-
-
-def on_ladder(
-    view: View, data: "Panel", measures: pd.DataFrame, previous: pa.Table | None, *, value_periods: int
-) -> pd.DataFrame:
-    """The rung of every series of a panel, and what it is expected to sell.
-
-    Args:
-        view: partition and scheme.
-        data: the series' periods.
-        measures: their profile, in order.
-        previous: effective classes of the cycle before at this level; None where there are none.
-        value_periods: periods of the value window that the panel has.
-
-    Returns:
-        What `fall_back` returns, with `expected_value` over the value window instead of per period.
-    """
-    scheme, count, bucket = view.scheme, len(data.periods), data.periods.bucket
-    observed = ~data.hidden & (np.arange(count)[None, :] >= data.launch_index[:, None])
-    seen = np.where(observed, np.arange(count)[None, :], -1).max(axis=1, initial=-1)
-    begun = np.clip(data.launch_index, 0, count)
-    waited = np.where(seen >= 0, count - 1 - seen, count - begun) * PERIODS_PER_YEAR["month"]
-    mean = measures["mean_units_period"].to_numpy(dtype=np.float64)
-    last = _last_classes(data.keys, previous)
-    series = pd.DataFrame(
-        {
-            "sku_id": data.keys["sku_id"],
-            "location_id": data.keys["location_id"],
-            "family": data.keys["family"],
-            "price": data.keys["price"],
-            "currency": data.keys["currency"],
-            "predecessor_sku_id": data.keys["predecessor_sku_id"],
-            "is_lender": ~measures["lifecycle_state"].isin(["eol", "dead"]),
-            "periods_observed": measures["periods_observed"],
-            "periods_censored": measures["periods_censored"],
-            "periods_unreported": measures["periods_unreported"],
-            "cycles_unobserved": waited // PERIODS_PER_YEAR[bucket],
-            "units_period": mean,
-            "units_period_alive": _alive(data.units, observed),
-            # Levels are looked for in classification periods only.
-            "cv": measures[scheme.variability.basis if scheme.variability.basis in measures else "cv"],
-            "value_period": mean * _unit_value(data.keys, scheme.value.basis),
-            **last,
-        }
-    )
-    least = in_bucket(scheme.fallback.min_periods, scheme, bucket)
-    lent = fall_back(series, rule=scheme.fallback, min_periods=least, cycle=view.partition.cycle)
-    return lent.assign(expected_value=lent["expected_value_period"] * value_periods).drop(
-        columns="expected_value_period"
-    )
-
-
-def _alive(units: npt.NDArray[np.float64], observed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Mean per observed period up to the last one with demand; NaN where nothing was sold."""
-    at = np.arange(units.shape[1])[None, :]
-    last = np.where(observed & (units > 0), at, -1).max(axis=1, initial=-1)
-    lived = observed & (at <= last[:, None])
-    with np.errstate(invalid="ignore"):
-        mean: npt.NDArray[np.float64] = np.where(lived, units, 0.0).sum(axis=1) / lived.sum(axis=1)
-    return mean
-
-
-def money(keys: pd.DataFrame, basis: str) -> npt.NDArray[np.float64]:
-    """Money of each series in the window; NaN where it is unknown."""
-    return keys[basis].astype(object).where(keys[basis].notna(), np.nan).to_numpy(dtype=np.float64)
-
-
-def _unit_value(keys: pd.DataFrame, basis: str) -> npt.NDArray[np.float64]:
-    """Money per unit sold in the window; zero where nothing was sold, NaN where the money is unknown."""
-    units = keys["demand_units"].astype(np.float64).to_numpy()
-    earned = money(keys, basis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(units > 0, earned / units, np.where(np.isnan(earned), np.nan, 0.0))
-
-
-def _last_classes(keys: pd.DataFrame, previous: pa.Table | None) -> dict[str, npt.NDArray[np.object_]]:
+def last_classes(keys: pd.DataFrame, previous: pa.Table | None) -> dict[str, npt.NDArray[np.object_]]:
     """Last classes that each item earned by its own history, None where the cycle before had borrowed or no class."""
     names = ("value_class", "variability_class")
     empty = {f"last_{name}": np.full(len(keys), None, dtype=object) for name in names}

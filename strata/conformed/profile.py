@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import (
-    PERIODS_PER_YEAR,
     Bucket,
     Periods,
     closed_periods,
@@ -23,16 +22,13 @@ from strata.calendar import (
     period_start,
 )
 from strata.conformed.engine import engine
-from strata.conformed.grid import REGION_LEVEL, SCALE, Grid, Level, read_grids
+from strata.conformed.grid import Grid, Level, read_grids
 from strata.conformed.history import View
-from strata.conformed.ladder import heirs, money, on_ladder, unreported
-from strata.demand.fallback import OWN
-from strata.demand.level import level_measures, level_value
-from strata.demand.lifecycle import ended
-from strata.demand.profile import in_bucket, profile
+from strata.conformed.ladder import heirs, last_classes
+from strata.demand.lines import SCALE
+from strata.demand.panel import REGION_LEVEL, Panel, profile_columns, shape_periods, unreported
+from strata.demand.profile import in_bucket
 from strata.derivation import Derivation, Query, Step, aggregated, computed, copied, copies
-from strata.scheme.model import Level as LevelRule
-from strata.scheme.model import Scheme
 from strata.tables import DEMAND_PROFILE
 
 # Series with a sale, and items that are to replace another: those have no history of their own, and are planned too.
@@ -161,37 +157,6 @@ STEPS: tuple[Step, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """One partition's closed history as matrices: `units[i, t]`, `censored[i, t]` of series i in period t.
-
-    `unreported[i, t]`: the place of the series has sent nothing since before t. `keys` has a row per series, sorted:
-    sku_id, location_id, launch, first and last sale, revenue, margin, units and lines of the periods looked at, and
-    what the item master says. `launch_index[i]` is the launch's period; negative before the first one.
-    """
-
-    keys: pd.DataFrame
-    units: np.ndarray
-    censored: np.ndarray
-    unreported: np.ndarray
-    launch_index: np.ndarray
-    periods: Periods
-
-    @property
-    def hidden(self) -> np.ndarray:
-        """Periods in which demand is unknown, not zero."""
-        return np.asarray(self.censored | self.unreported)
-
-    def last(self, length: int) -> "Panel":
-        """The same series over the last `length` periods only."""
-        dropped = max(len(self.periods) - length, 0)
-        if not dropped:
-            return self
-        starts = Periods(self.periods.bucket, self.periods.starts[dropped:])
-        units, censored, unreported = (part[:, dropped:] for part in (self.units, self.censored, self.unreported))
-        return Panel(self.keys, units, censored, unreported, self.launch_index - dropped, starts)
-
-
-@dataclass(frozen=True, slots=True)
 class Window:
     """What a panel shows: the last `length` closed periods of a bucket, at a level.
 
@@ -288,15 +253,6 @@ def _periods_between(begin: date, days: pa.ChunkedArray, bucket: Bucket) -> np.n
     return between // 7 if bucket == "week" else between
 
 
-def shape_periods(scheme: Scheme) -> int:
-    """Last classification periods that the shape of what is classed rests on; at a location, all that is planned."""
-    buckets, window = scheme.buckets, scheme.value.window_cycles
-    if scheme.class_level == "region":
-        return window
-    years = buckets.planning_periods / PERIODS_PER_YEAR[buckets.planning]
-    return max(window, round(years * PERIODS_PER_YEAR[buckets.classification]))
-
-
 def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | None) -> pa.Table:
     """`demand_profile` of a partition: the class level in classification buckets, other locations in planning buckets.
 
@@ -324,57 +280,16 @@ def demand_profile(view: View, history: Path | pa.Table, previous: pa.Table | No
     for at, rule, whole in zip(asked, rules, panels(view, history, looked_at), strict=True):
         if not len(whole.keys):
             continue
-        data = whole.last(at.length)
         cutoff_day = view.cutoff.astimezone(view.calendar.zone(partition.region)).date()
-        shape = profile(
-            data.units,
-            data.hidden,
-            data.launch_index,
+        columns = profile_columns(
+            whole,
             scheme=scheme,
-            periods=data.periods,
-            is_ended=ended(
-                data.keys["status"].tolist(),
-                data.keys["end_date"].astype(object).where(data.keys["end_date"].notna(), None).tolist(),
-                on=cutoff_day,
-            ),
+            cycle=partition.cycle,
+            on=cutoff_day,
+            length=at.length,
+            value_length=at.value_length or at.length,
+            level=rule,
+            last=last_classes(whole.keys, previous if at.level == scheme.class_level else None),
         )
-        facts = data.keys.drop(
-            columns=["series", "end_date", "status", "family", "price", "currency", "predecessor_sku_id"]
-        )
-        # First and last sale are facts of the whole history, not of the window.
-        measures = shape.drop(columns=["first_sale", "last_sale"])
-        launched = np.arange(len(data.periods))[None, :] >= data.launch_index[:, None]
-        measures["periods_censored"] = (launched & data.censored).sum(axis=1)
-        measures["periods_unreported"] = (launched & data.unreported).sum(axis=1)
-        value_periods = min(at.value_length or at.length, len(data.periods))
-        measures = _at_level(measures, whole, view, rule, value_periods=value_periods)
-        lent = on_ladder(
-            view,
-            data,
-            measures,
-            previous if at.level == scheme.class_level else None,
-            value_periods=value_periods,
-        )
-        measures["confidence"] = measures["confidence"].where(lent["fallback_level"] == OWN, lent["confidence"])
-        # Columns as they are: joined as a frame, they would be copied into blocks of one type, and back again.
-        parts = [facts, measures, lent.drop(columns="confidence")]
-        columns = {str(name): part[name] for part in parts for name in part.columns}
         tables.append(DEMAND_PROFILE.conform(pd.DataFrame({**columns, **view.stamp, "bucket": at.bucket}, copy=False)))
     return DEMAND_PROFILE.conform(pa.concat_tables(tables)) if tables else DEMAND_PROFILE.empty()
-
-
-def _at_level(
-    measures: pd.DataFrame, data: Panel, view: View, rule: LevelRule | None, *, value_periods: int
-) -> pd.DataFrame:
-    """The measures with those of the level since the last shift; unknown where no level is asked for."""
-    if rule is None:
-        return measures.assign(**dict.fromkeys((*_LEVEL, "level_value"), np.nan))
-    length = min(len(data.periods), rule.window_periods)
-    data = data.last(length)
-    observed = ~data.hidden & (np.arange(length)[None, :] >= data.launch_index[:, None])
-    found = level_measures(data.units, observed, rule=rule)
-    units = data.keys["demand_units"].to_numpy(dtype=np.float64)
-    found["level_value"] = level_value(
-        money(data.keys, view.scheme.value.basis), units, found["level_units_period"].to_numpy(), periods=value_periods
-    )
-    return measures.drop(columns=[name for name in found if name in measures]).join(found)

@@ -44,10 +44,10 @@ from strata.classify.stability import (
 )
 from strata.conformed.engine import engine
 from strata.conformed.history import View
-from strata.conformed.profile import shape_periods
 from strata.conformed.staleness import class_history, policy_costs
 from strata.conformed.supply import stocked
 from strata.demand.outliers import PROMOTION, clean
+from strata.demand.panel import shape_periods
 from strata.demand.seasonality import decompose
 from strata.derivation import Query, Step
 from strata.review.stability import Proposed, agreement_rows, stability_rows

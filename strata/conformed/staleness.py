@@ -17,8 +17,8 @@ import pyarrow as pa
 from strata.calendar import PERIODS_PER_YEAR, Periods, closed_periods, first_open_period, next_period
 from strata.conformed.engine import engine
 from strata.conformed.history import View
-from strata.conformed.ladder import unreported
 from strata.conformed.supply import stocked
+from strata.demand.panel import unreported
 from strata.demand.profile import in_bucket
 from strata.derivation import Query, Step
 from strata.inventory.policy import PERIOD_DAYS, policies

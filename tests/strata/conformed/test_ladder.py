@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from strata.conformed import decide
 from strata.conformed.history import View
-from strata.conformed.ladder import unreported
 from strata.conformed.profile import demand_profile
+from strata.demand.panel import unreported
 from strata.durable import write_parquet
 from strata.tables import SEGMENT_ASSIGNMENT
 from tests.strata.conformed.past import demand_history

@@ -12,7 +12,8 @@ import pytest
 
 from strata.calendar import Bucket, closed_periods, first_open_period, next_period, period_start
 from strata.conformed.history import View
-from strata.conformed.profile import Panel, Window, demand_profile, panel
+from strata.conformed.profile import Window, demand_profile, panel
+from strata.demand.panel import Panel
 from strata.tables import DEMAND_HISTORY
 from tests.strata.conformed.place import Place
 
