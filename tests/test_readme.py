@@ -23,7 +23,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_the_commands_of_the_pages_run(environment: dict[str, str]) -> None:
-    assert [(page, len(blocks)) for page, blocks in BLOCKS.items()] == list(zip(PAGES, (2, 1, 1), strict=True))
+    assert [(page, len(blocks)) for page, blocks in BLOCKS.items()] == list(zip(PAGES, (3, 1, 1), strict=True))
     for command in "".join(block for blocks in BLOCKS.values() for block in blocks).splitlines():
         done = subprocess.run(
             ["bash", "-c", command], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
