@@ -13,6 +13,7 @@ import dagster as dg
 from assets import (
     customers,
     demand,
+    evidence,
     forecast,
     gate,
     hierarchy,
@@ -47,6 +48,7 @@ OWNERS = {
     "latency": "team:data-engineering",
     "customers": "team:sales",
     "stability": "team:segmentation",
+    "evidence": "team:segmentation",
     "gate": "team:data-engineering",
     "release": "team:segmentation",
 }
@@ -83,6 +85,7 @@ def build_definitions(home: Home, workspace: Workspace | None = None) -> dg.Defi
         "latency": latency.make(grid),
         "customers": customers.make(grid),
         "stability": stability.make(grid),
+        "evidence": evidence.make(grid),
         "gate": gate.make(grid, judge, point),
         "release": release.make(grid, list(marts.keys), release_asset),
     }

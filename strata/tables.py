@@ -832,6 +832,82 @@ CLASS_AGREEMENT = _table(
     decided=False, scope="partition",
 )  # fmt: skip
 
+CRITERIA_REPORT = _table(
+    "criteria_report",
+    "criterion x region x cycle",
+    ("criterion", "region", "cycle"),
+    "segmentation",
+    "Every criterion that items could be classed by: what it says, how sure it is, what its classes would cost.",
+    (
+        _c("criterion", "text", "Candidate criterion of the scheme part `evidence`."),
+        _REGION, _CYCLE,
+        _c("items", "int", "Items at the scheme's class level."),
+        _c("completeness", "float", "Share of the items with a known number."),
+        _n("gini", "float", "Gini coefficient, negative numbers as 0: 0 all alike, towards 1 one item has all."),
+        _n("top_items_share", "float", "Least share of the items that hold the scheme's A share of the criterion."),
+        _n("separation", "float", "Eta squared: variance of the criterion's logarithm that lies between its classes."),
+        _n("kappa", "float", "Cohen's kappa with the classes on other samples of periods and items, mean over draws."),
+        _n("correlation", "float", "Spearman's correlation with the most alike other criterion."),
+        _n("correlated_with", "text", "That criterion."),
+        _n("cost_year", "float", "Least safety stock cost a year of classes by it, at the scheme's fill rate."),
+        _n("regret_share", "float", "That cost over the optimum per item, less 1."),
+        _n("saved_share", "float", "Share that these classes save of what a level per item saves over one for all."),
+        _c("priced_places", "int", "Item-locations with forecast, cost and lead time: those the cost is of."),
+        _c("rank", "int", "1 is the best by the scheme's rule."),
+        _c("is_in_use", "bool", "The scheme classes by it now."),
+        _c("is_recommended", "bool", "The rule in `decision_reason` chose it."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+DIMENSION_COMPARISON = _table(
+    "dimension_comparison",
+    "dimension x region x cycle",
+    ("dimension", "region", "cycle"),
+    "segmentation",
+    "Segmenting by product, customer, channel, or product x customer, on the same order lines of the value window.",
+    (
+        _c("dimension", "text", "product, customer, channel or product_customer."),
+        _REGION, _CYCLE,
+        _c("members", "int", "Items, customers, channels or pairs of item and customer with lines."),
+        _c("cells", "int", "Segments that they make: what has to be kept and explained."),
+        _c("lines", "int", "Order lines of positive value."),
+        _n("median_lines", "float", "Median of the lines of a cell."),
+        _n("thin_cells_share", "float", "Share of the cells with fewer lines than the scheme's minimum."),
+        _n("thin_lines_share", "float", "Share of the lines that lie in those cells."),
+        _n("variance_explained", "float", "Omega squared of the logarithm of line value by cell; about 0 is chance."),
+        _n("members_variance_explained", "float", "The same by member: more than any grouping of them can explain."),
+        _c("rank", "int", "1 is the best by the scheme's rule."),
+        _c("is_recommended", "bool", "The rule in `decision_reason` chose it."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
+METHOD_SELECTION = _table(
+    "method_selection",
+    "method x region x cycle",
+    ("method", "region", "cycle"),
+    "segmentation",
+    "Classification methods compared on the same items: cost at equal service, stability, and words.",
+    (
+        _c("method", "text", "Method of the scheme part `evidence`."),
+        _REGION, _CYCLE,
+        _c("items", "int", "Items compared: those with every criterion and a priced place, a sample of them if many."),
+        _c("cost_year", "float", "Least safety stock cost a year of its classes, at the scheme's fill rate."),
+        _c("regret_share", "float", "That cost over the optimum per item, less 1."),
+        _n("saved_share", "float", "Share that these classes save of what a level per item saves over one for all."),
+        _c("kappa", "float", "Cohen's kappa with its classes on other samples of periods, mean over draws."),
+        _c("share_explained", "float", "Share of the items whose class the words name."),
+        _c("conditions", "int", "Conditions that a sentence needs at most."),
+        _c("classes", "int", "Classes that it made."),
+        _c("words", "text", "The classes in words: the rules of a small decision tree."),
+        _c("rank", "int", "1 is the best by the scheme's rule."),
+        _c("is_in_use", "bool", "The scheme's value classes are made by it now."),
+        _c("is_recommended", "bool", "The rule in `decision_reason` chose it."),
+    ),
+    decided=True, scope="partition",
+)  # fmt: skip
+
 GATE_RESULT = _table(
     "gate_result",
     "gate x scope x cycle",
@@ -1027,6 +1103,7 @@ TABLES: dict[str, Table] = {
         DEMAND_HISTORY, DEMAND_PROFILE, SEGMENT_ASSIGNMENT, DEMAND_FORECAST, LEAD_TIME_PROFILE, INVENTORY_POLICY,
         SEGMENT_MIGRATION, SEGMENT_KPI, RECONCILIATION, CONTROL_TOTAL, HIERARCHY_CONFLICT, FEED_LATENCY,
         SEGMENT_CADENCE, CLASS_STABILITY, CLASS_AGREEMENT, CUSTOMER_SEGMENT, CHANNEL_SEGMENT, SERVICE_MATRIX,
+        CRITERIA_REPORT, DIMENSION_COMPARISON, METHOD_SELECTION,
         OVERRIDE, SERVICE_TARGET, SLA_REGISTER, GATE_RESULT, SCHEME, LINEAGE_FIELD, FEED_SLA,
     )
 }  # fmt: skip

@@ -81,7 +81,9 @@ class Stability:
 def proposed_codes(items: Items, *, cuts: Mapping[str, float], cv_cuts: Mapping[str, float]) -> Codes:
     """The segments that values and metrics alone say, in no draw; `UNDRAWN` where an item is not drawn."""
     value = _value_codes(items, items.value[None, :].round(_MONEY_DECIMALS), bounds=np.array([cuts["A"], cuts["B"]]))[0]
-    found: Codes = np.where(items.is_drawn, value * _WIDTH + _steady(items.metric, cv_cuts), UNDRAWN).astype(np.int8)
+    found: Codes = np.where(items.is_drawn, value * _WIDTH + steady_codes(items.metric, cv_cuts), UNDRAWN).astype(
+        np.int8
+    )
     return found
 
 
@@ -105,7 +107,7 @@ def drawn_again(
         step = max(1, _CELLS // max(len(items.value), 1))
         for start in range(0, len(counts), step):
             value, metric, valid = _resampled(items, sample, counts[start : start + step])
-            yield value, _steady(metric, cv_cuts), valid
+            yield value, steady_codes(metric, cv_cuts), valid
 
     return _classed(items, drawn(), len(counts), cuts=cuts)
 
@@ -238,8 +240,11 @@ def cost_by_draw(codes: Codes, decided: Codes, cost: Floats) -> Floats:
     return np.array([known[rows, np.where(draw < 0, decided, draw)].sum() for draw in codes])
 
 
-def _steady(metric: Floats, cv_cuts: Mapping[str, float]) -> Codes:
-    """Variability class; a metric that meets a cut meets it in every order of summing."""
+def steady_codes(metric: Floats, cv_cuts: Mapping[str, float]) -> Codes:
+    """Variability class, its number in `VARIABILITY_CLASSES`; NaN is the last.
+
+    A metric that meets a cut meets it in every order of summing.
+    """
     found = (metric > cv_cuts["X"] + _ROUNDING).astype(np.int8) + (metric > cv_cuts["Y"] + _ROUNDING)
     found[np.isnan(metric)] = _WIDTH - 1
     return found

@@ -256,7 +256,14 @@ def _windows(view: View) -> tuple[date, date, tuple[date, ...]]:
     length = max(scheme.value.window_cycles, scheme.level.window_periods if scheme.level else 0)
     since = next_period(stop, bucket, -length)
     periods = closed_periods(since, view.cutoff, zone, bucket)
-    return since, next_period(stop, bucket, -scheme.value.window_cycles), tuple(periods.starts)
+    return since, value_since(view), tuple(periods.starts)
+
+
+def value_since(view: View) -> date:
+    """First day of the value window."""
+    scheme = view.scheme
+    stop = view.variables()["open_classification"]
+    return next_period(stop, scheme.buckets.classification, -scheme.value.window_cycles)
 
 
 def _decided(

@@ -23,6 +23,8 @@ from strata.classify.sampling import (
     Floats,
     Ints,
     Sample,
+    Spread,
+    WithinLevels,
     about_mean,
     ahead,
     at_level,
@@ -101,14 +103,15 @@ def class_stability(
     tested, promotions = _tested(view, history, profile, assignment)
     if tested.empty:
         return CLASS_STABILITY.empty(), CLASS_AGREEMENT.empty()
-    keys, series = class_history(view, history, profile, begin=_begin(view))
+    keys, series = class_history(view, history, profile, begin=first_period(view))
     promoted = _at(promotions, series)
     # Rankings lie together: by location, then item.
     order = np.lexsort((tested["sku_id"].to_numpy(dtype=str), tested["location_id"].to_numpy(dtype=str)))
     back = np.argsort(order)
     held = segment_codes(tested["computed_segment"].to_numpy(dtype=object))
     there = tested.iloc[order]
-    lab = _Lab(view, there, _items(scheme, there), _seen(view, there, _ordered(series, order)), _ordered(series, order))
+    series = _ordered(series, order)
+    lab = _Lab(view, there, _items(scheme, there), seen_periods(view, there, series), series)
     found = _drawn(lab, rule, held[order])
     drawn = {name: Stability(one.codes[:, back], one.draws[back], one.probability[back]) for name, one in found.items()}
     said = _proposed(lab, promoted[order]).taken(back)
@@ -126,7 +129,7 @@ class _Lab:
     view: View
     tested: pd.DataFrame
     items: Items
-    seen: "_Seen"
+    seen: "Seen"
     series: History
 
     @property
@@ -181,7 +184,7 @@ def _proposed(lab: _Lab, promoted: Booleans) -> Proposed:
     )  # fmt: skip
 
 
-def _begin(view: View) -> date:
+def first_period(view: View) -> date:
     """First period that the classes rest on."""
     scheme, bucket = view.scheme, view.scheme.buckets.classification
     stop = first_open_period(view.cutoff, view.calendar.zone(view.partition.region), bucket)
@@ -217,7 +220,7 @@ def _drawn(lab: _Lab, rule: Rule, held: Codes) -> dict[str, Stability]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """Periods of every item: those its shape is measured on, its value, its level now, and the levels before."""
 
     shape: Booleans
@@ -236,38 +239,44 @@ def _items(scheme: Scheme, tested: pd.DataFrame) -> Items:
     return Items(earned, metric, ranking.astype(np.int64), is_ranked=is_ranked, is_drawn=own)
 
 
-def _seen(view: View, tested: pd.DataFrame, series: History) -> _Seen:
+def seen_periods(view: View, tested: pd.DataFrame, series: History) -> Seen:
+    """Which periods of every item its shape, its value and its level rest on; rows of both in one order."""
     count = series.units.shape[1]
     shape, rule = shape_periods(view.scheme), view.scheme.level
     at = np.arange(count)[None, :]
     observed = ~series.hidden & (at >= series.launch_index[:, None])
     value = observed & (at >= count - view.scheme.value.window_cycles)
     if rule is None:
-        return _Seen(observed & (at >= count - shape), value, value, np.zeros_like(value))
+        return Seen(observed & (at >= count - shape), value, value, np.zeros_like(value))
     looked_at = observed & (at >= count - rule.window_periods)
     rests_on = np.nan_to_num(floats(tested["level_periods"]))
     since = looked_at & (np.cumsum(looked_at[:, ::-1], axis=1)[:, ::-1] <= rests_on[:, None])
-    return _Seen(observed & (at >= count - shape), value, since, looked_at & ~since)
+    return Seen(observed & (at >= count - shape), value, since, looked_at & ~since)
 
 
-def _other_years(view: View, items: Items, seen: _Seen, series: History) -> Sample:
+def _other_years(view: View, items: Items, seen: Seen, series: History) -> Sample:
     """Other samples of the periods that value and variability rest on."""
     scheme = view.scheme
     if scheme.level is None:
         worth = money_in(items.value, series.value, seen.value)
     else:
         worth = at_level(items.value, series.units, seen.since)
+    return Sample(worth, noise(scheme, items.metric, seen, series))
+
+
+def noise(scheme: Scheme, metric: Floats, seen: Seen, series: History) -> Spread | WithinLevels:
+    """What other samples of the periods make of the variability, on the scheme's basis."""
     if scheme.variability.basis == "cv_level":
-        return Sample(worth, within_levels(items.metric, series.units, seen.since, seen.before))
+        return within_levels(metric, series.units, seen.since, seen.before)
     spread = series.units
     if scheme.variability.basis == "cv_deseasonalised":
         season = PERIODS_PER_YEAR[scheme.buckets.classification]
         parts = decompose(series.units, seen.shape, season=season, min_seasons=scheme.seasonality.min_seasons)
         spread = np.nan_to_num(parts.remainder)
-    return Sample(worth, about_mean(items.metric, series.units, spread, seen.shape))
+    return about_mean(metric, series.units, spread, seen.shape)
 
 
-def _forecasts(scheme: Scheme, items: Items, seen: _Seen, series: History, made: Ahead) -> Sample:
+def _forecasts(scheme: Scheme, items: Items, seen: Seen, series: History, made: Ahead) -> Sample:
     """The periods of the value as forecast, with errors; a season that was taken out of the variability stays out."""
     counted = seen.value if scheme.level is None else seen.since
     worth = forecast_worth(items.value, series.units, counted, made)

@@ -125,11 +125,23 @@ def _begin(view: View, rule: Cadence) -> date:
 def class_history(view: View, history: Path, profile: Path, *, begin: date) -> tuple[pd.DataFrame, History]:
     """Keys and closed classification periods from `begin` on of every series at the class level, value included."""
     scheme, bucket = view.scheme, view.scheme.buckets.classification
-    zone = view.calendar.zone(view.partition.region)
     variables = {"level": scheme.class_level, "basis": scheme.value.basis, "bucket": bucket, "begin": begin}
     with engine({"demand_history": history, "demand_profile": profile}, **variables) as connection:
         keys: pd.DataFrame = connection.execute(_CLASSED).df()
         found = connection.execute(_VALUED).to_arrow_table()
+    return keys, placed(view, keys, found)
+
+
+def placed(view: View, keys: pd.DataFrame, found: pa.Table) -> History:
+    """Rows per series and closed classification period as matrices, hidden where stock was out or the place silent.
+
+    Args:
+        view: scheme, calendar and cut-off.
+        keys: sku_id, location_id, launch, last_sale of every series.
+        found: series (a row of `keys`), period_start, units, value, is_censored.
+    """
+    scheme, bucket = view.scheme, view.scheme.buckets.classification
+    zone = view.calendar.zone(view.partition.region)
     days = found["period_start"].to_numpy().astype("datetime64[D]")
     first = days.min().item() if len(days) else first_open_period(view.cutoff, zone, bucket)
     periods = closed_periods(first, view.cutoff, zone, bucket)
@@ -144,7 +156,7 @@ def class_history(view: View, history: Path, profile: Path, *, begin: date) -> t
         len(periods),
         stale_periods=in_bucket(scheme.fallback.stale_periods, scheme, bucket),
     )
-    return keys, History(keys, units, censored | silent, value, _index(starts, keys["launch"]), periods)
+    return History(keys, units, censored | silent, value, _index(starts, keys["launch"]), periods)
 
 
 def _index(starts: npt.NDArray[Any], days: "pd.Series[Any]") -> Ints:
@@ -235,7 +247,7 @@ def policy_costs(view: View, wanted: pd.DataFrame, keys: pd.DataFrame, places: p
         Sums over the places of the item; no row where it is stocked nowhere, NaN where a margin is unknown.
     """
     place = places.drop(columns="segment")
-    place["item"] = _item_of(place, keys, at_region=view.scheme.class_level == "region")
+    place["item"] = item_of(place, keys, at_region=view.scheme.class_level == "region")
     rows = wanted.merge(place, on="item", how="inner", validate="many_to_many")
     if rows.empty:
         return pd.DataFrame({"holding": [], "served": []})
@@ -254,7 +266,7 @@ def policy_costs(view: View, wanted: pd.DataFrame, keys: pd.DataFrame, places: p
     ).groupby(["item", "segment"], sort=True).sum(min_count=1)  # fmt: skip
 
 
-def _item_of(places: pd.DataFrame, keys: pd.DataFrame, *, at_region: bool) -> Ints:
+def item_of(places: pd.DataFrame, keys: pd.DataFrame, *, at_region: bool) -> Ints:
     """Row of `keys` whose class each item-location has; those without one are left out by the join that follows."""
     named = places[["sku_id", "location_id"]].assign(**({"location_id": "*"} if at_region else {}))
     index = pd.MultiIndex.from_frame(keys[["sku_id", "location_id"]])

@@ -15,6 +15,8 @@ from strata.conformed import (
     crosswalk,
     customers,
     decide,
+    dimensions,
+    evidence,
     history,
     ladder,
     latency,
@@ -35,7 +37,8 @@ from strata.inventory import breach, lead_time, policy, service
 from strata.lineage.graph import Graph
 from strata.lineage.origin import EVERY, Arm, Kind, LineageError, Ref, Relation
 from strata.lineage.statement import RUN, Catalog, relation_of
-from strata.review import migration, stability, staleness
+from strata.review import criteria, methods, migration, stability, staleness
+from strata.review import dimensions as compared
 from strata.tables import SUSPENSION_COLUMNS, TABLES
 
 Node = Mapping[str, Any]
@@ -66,6 +69,11 @@ _COMPUTED: tuple[Step, ...] = (
     *customers.STEPS,
     *drawn.STEPS,
     *stability.STEPS,
+    *evidence.STEPS,
+    *criteria.STEPS,
+    *methods.STEPS,
+    *dimensions.STEPS,
+    *compared.STEPS,
 )
 # Tables that a store or the registry writes as it holds them.
 _WRITTEN_BY = {

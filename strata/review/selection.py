@@ -6,6 +6,7 @@ one. Does not: the methods (`strata.classify`), cost and service of the policies
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,30 +14,30 @@ import pandas as pd
 
 from strata.classify.agreement import cohen_kappa
 from strata.classify.surrogate import surrogate
-from strata.inventory.distributions import demand
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.str_]
 
-_HALVINGS = 200  # of a bracket of positive doubles
-_NEAREST = 1e-12  # relative width at which a price is settled
+Places = npt.NDArray[np.int64]
+
+_STEPS = 200  # more than any bracket of positive doubles needs
+_NEAREST = 1e-12  # part of the units short by which the service may be exceeded
+_WIDER = 16.0  # factor by which a bracket grows
 
 
 @dataclass(frozen=True, slots=True)
 class StockTerms:
-    """What safety stock costs and saves per item.
+    """What safety stock costs and saves, a row per item or per place where an item is stocked.
 
     Attributes:
         demand_units_year: D [n], above 0.
         order_units: Q, usual order quantity [n], above 0.
-        protection_mean_units: mean demand over the protection time [n].
         protection_sd_units: sd of the forecast error over it [n], above 0.
         holding_cost_per_unit_year: h [n], above 0.
     """
 
     demand_units_year: Floats
     order_units: Floats
-    protection_mean_units: Floats
     protection_sd_units: Floats
     holding_cost_per_unit_year: Floats
 
@@ -54,8 +55,9 @@ class ClassCost:
 class Selection:
     """The recommended method, or None, the rule that chose it in words, and the table of all, the cheapest first.
 
-    `table`: method, cost_year, regret_share (over the optimum per item), kappa (mean over resamples),
-    share_explained, conditions (depth of the words), classes, is_stable, is_explained.
+    `table`: method, cost_year, regret_share (over the optimum per item),
+    saved_share (of what a level per item saves over one level for all), kappa (mean over resamples),
+    share_explained, conditions (depth of the words), classes, is_stable, is_explained, words, decision_reason.
     """
 
     recommended: str | None
@@ -71,7 +73,8 @@ def class_cost(
     Items of a class share a cycle service level P_c = Phi(z_c); safety stock is z_c x sd. Levels minimise
     sum h z sd such that units short a year, sum (D/Q) sd G(z), stay within (1 - fill rate) x sum D. With a price per
     unit short the best level of a class is closed: 1 - P_c = H_c / (price x S_c), H_c = sum h sd, S_c = sum (D/Q) sd;
-    the price is found by halving. A class per item gives the optimum per item.
+    the price is found by false position. A class per item gives the optimum per item. Mean demand over the protection
+    time cancels: demand is normal.
 
     Args:
         value_class: class per item [n].
@@ -83,7 +86,7 @@ def class_cost(
         ValueError: lengths differ, a term is not above 0, or a share is out of bounds.
 
     Examples:
-        >>> terms = StockTerms(*(np.array(part) for part in ([900.0, 100], [90.0, 10], [60.0, 8], [20.0, 5], [1.0, 9])))
+        >>> terms = StockTerms(*(np.array(part) for part in ([900.0, 100], [90.0, 10], [20.0, 5], [1.0, 9])))
         >>> one, two = (class_cost(np.array(list(names)), terms, fill_rate=0.98, least_cycle_service=0.5)
         ...             for names in ("AA", "AB"))
         >>> round(one.cost_year, 2), round(two.cost_year, 2), round(two.fill_rate, 6)
@@ -93,7 +96,7 @@ def class_cost(
         Teunter, Babai and Syntetos (2010), POM 19:343-352; Sherbrooke (1968), Operations Research 16:122-141.
     """
     _check(value_class, terms, fill_rate, least_cycle_service)
-    from scipy.special import ndtri
+    from scipy.special import ndtr, ndtri
 
     classes, coded = np.unique(value_class, return_inverse=True)
     cycles = terms.demand_units_year / terms.order_units
@@ -101,37 +104,59 @@ def class_cost(
     short = np.bincount(coded, cycles * terms.protection_sd_units)
     total = float(terms.demand_units_year.sum())
     allowed = (1.0 - fill_rate) * total
-    spread = demand("normal", terms.protection_mean_units, terms.protection_sd_units**2)
 
     def levels(price: float) -> Floats:
         miss = np.minimum(holding / (price * short), 1.0 - least_cycle_service)
         return np.asarray(-ndtri(miss), dtype=np.float64)
 
     def units_short(z: Floats) -> float:
-        order_up_to = terms.protection_mean_units + z[coded] * terms.protection_sd_units
-        return float((cycles * spread.losses(order_up_to).first).sum())
+        density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+        return float((short * (density - z * ndtr(-z))).sum())
 
-    # At this price every class has the least level; double it until the service is there, then halve.
-    low = float((holding / short).min()) / max(1.0 - least_cycle_service, _NEAREST)
-    if units_short(levels(low)) <= allowed:
-        z = levels(low)
-    else:
-        high = low * 2.0
-        while units_short(levels(high)) > allowed:
-            high *= 2.0
-        for _ in range(_HALVINGS):
-            middle = float(np.sqrt(low * high))
-            low, high = (middle, high) if units_short(levels(middle)) > allowed else (low, middle)
-            if high <= low * (1.0 + _NEAREST):
-                break
-        z = levels(high)
-    from scipy.special import ndtr
-
+    z = _dearest(levels, units_short, allowed, low=float((holding / short).min()) / (1.0 - least_cycle_service))
     return ClassCost(
         cost_year=float((z * holding).sum()),
         cycle_service={str(name): float(level) for name, level in zip(classes, ndtr(z), strict=True)},
         fill_rate=1.0 - units_short(z) / total,
     )
+
+
+def _dearest(
+    levels: Callable[[float], Floats], units_short: Callable[[Floats], float], allowed: float, *, low: float
+) -> Floats:
+    """Levels at the price where no more than `allowed` units are short, and hardly fewer; at `low` all are least.
+
+    False position over the logarithms of price and of units short, which is nearly a line; an end that stays twice
+    weighs half (Illinois), and from the middle of the steps on the bracket is halved.
+    """
+    z = levels(low)
+    beyond = np.log(units_short(z) / allowed)
+    if beyond <= 0:
+        return z
+    left, right, within = np.log(low), np.log(low), beyond
+    while within > 0:
+        left, beyond = right, within
+        right += np.log(_WIDER)
+        z = levels(float(np.exp(right)))
+        within = np.log(max(units_short(z) / allowed, 1e-300))
+    at_left, at_right, moved = beyond, within, 0
+    for step in range(_STEPS):
+        if within >= -_NEAREST:
+            break
+        middle = (left * at_right - right * at_left) / (at_right - at_left)
+        if step > _STEPS // 2 or not left < middle < right:
+            middle = 0.5 * (left + right)
+        if not left < middle < right:
+            break
+        tried = levels(float(np.exp(middle)))
+        found = np.log(max(units_short(tried) / allowed, 1e-300))
+        if found > 0:
+            left, at_left, at_right = middle, found, at_right * (0.5 if moved > 0 else 1.0)
+        else:
+            z, right, within = tried, middle, found
+            at_right, at_left = found, at_left * (0.5 if moved < 0 else 1.0)
+        moved = 1 if found > 0 else -1
+    return z
 
 
 def method_selection(
@@ -148,6 +173,7 @@ def method_selection(
     most_depth: int,
     least_items: int,
     equal_cost: float,
+    place: Places | None = None,
 ) -> Selection:
     """Compare methods on the same items and recommend one, by a rule that is returned in words.
 
@@ -157,7 +183,7 @@ def method_selection(
 
     Args:
         criteria: items x criteria, in their own units.
-        terms: cost and service of stock per item, in the same order.
+        terms: cost and service of stock per item, in the same order, or per place.
         methods: name to a function of criteria that gives a class per item.
         names: of the criteria.
         resampled: criteria of the same items as another sample would have shown them, one matrix per draw.
@@ -168,6 +194,7 @@ def method_selection(
         most_depth: conditions that a sentence may have.
         least_items: items that a sentence must cover.
         equal_cost: share of cost within which two methods cost the same.
+        place: item of each row of `terms`, where items are stocked at several places or none.
 
     Raises:
         ValueError: no method, no resample, or what `class_cost` and `surrogate` refuse.
@@ -178,13 +205,15 @@ def method_selection(
     """
     if not methods or not resampled:
         raise ValueError(f"{len(methods)} methods, {len(resampled)} resamples: at least one of each")
-    best = class_cost(
-        np.arange(len(criteria)), terms, fill_rate=fill_rate, least_cycle_service=least_cycle_service
-    ).cost_year
+    of = np.arange(len(criteria)) if place is None else place
+    if len(of) != len(terms.demand_units_year) or (len(of) and not 0 <= of.min() <= of.max() < len(criteria)):
+        raise ValueError(f"place {of.shape}, {len(terms.demand_units_year)} terms, {len(criteria)} items: an item each")
+    bounds = {"fill_rate": fill_rate, "least_cycle_service": least_cycle_service}
+    best, one_class = (class_cost(held, terms, **bounds).cost_year for held in (np.arange(len(of)), np.zeros(len(of))))
     rows = []
     for name, classify in methods.items():
         made = classify(criteria)
-        cost = class_cost(made, terms, fill_rate=fill_rate, least_cycle_service=least_cycle_service).cost_year
+        cost = class_cost(made[of], terms, **bounds).cost_year
         told = surrogate(
             criteria, made, names=names, most_depth=most_depth, least_items=least_items, least_share=least_explained
         )
@@ -194,28 +223,53 @@ def method_selection(
                 "method": name,
                 "cost_year": cost,
                 "regret_share": cost / best - 1.0 if best > 0 else 0.0,
+                "saved_share": (one_class - cost) / (one_class - best) if one_class > best else None,
                 "kappa": kappa,
                 "share_explained": told.share_explained,
                 "conditions": told.depth,
                 "classes": len(np.unique(made)),
                 "is_stable": kappa >= least_kappa,
                 "is_explained": told.is_enough,
+                "words": "; ".join(f"{rule.value_class} if {rule.words}" for rule in told.rules),
             }
         )
     table = pd.DataFrame(rows).sort_values(["cost_year", "method"], ignore_index=True)
-    stable = [row for row in rows if row["is_stable"] and row["is_explained"]]
-    bounds = f"kappa >= {least_kappa:g} on {len(resampled)} resamples and {least_explained:.0%} told in words"
-    if not stable:
-        return Selection(None, f"no method has {bounds}: classes that nobody can foresee or explain", table)
-    cheapest = min(float(str(row["cost_year"])) for row in stable)
-    near = [row for row in stable if float(str(row["cost_year"])) <= cheapest * (1.0 + equal_cost)]
-    chosen = min(near, key=lambda row: (-float(str(row["kappa"])), int(str(row["conditions"])), str(row["method"])))
+    asked = f"kappa >= {least_kappa:g} on {len(resampled)} resamples and {least_explained:.0%} told in words"
+    eligible = table[table["is_stable"] & table["is_explained"]]
+    if eligible.empty:
+        rule = f"no method has {asked}: classes that nobody can foresee or explain"
+        return Selection(None, rule, table.assign(decision_reason=[_lacking(row) for row in _records(table)]))
+    cheapest = eligible.iloc[0]
+    near = eligible[eligible["cost_year"] <= cheapest["cost_year"] * (1.0 + equal_cost)]
+    chosen = near.sort_values(["kappa", "conditions", "method"], ascending=[False, True, True]).iloc[0]
     rule = (
-        f"{len(stable)} of {len(rows)} methods have {bounds}; least cost at fill rate {fill_rate:g} is "
-        f"{cheapest:,.0f} a year; of {len(near)} within {equal_cost:.1%} of it {chosen['method']} is the most stable "
-        f"(kappa {chosen['kappa']:.3f}, {chosen['regret_share']:.1%} above the optimum per item)"
+        f"{len(eligible)} of {len(rows)} methods have {asked}; least cost at fill rate {fill_rate:g} is "
+        f"{cheapest['cost_year']:,.0f} a year; of {len(near)} within {equal_cost:.1%} of it {chosen['method']} is the "
+        f"most stable (kappa {chosen['kappa']:.3f}, {chosen['regret_share']:.1%} above the optimum per item)"
     )
-    return Selection(str(chosen["method"]), rule, table)
+    reasons = [
+        rule
+        if row["method"] == chosen["method"]
+        else _lacking(row)
+        or (
+            f"within {equal_cost:.1%} of the least cost, but kappa {row['kappa']:.3f} in {row['conditions']} conditions"
+            if row["method"] in set(near["method"])
+            else f"costs {row['cost_year'] / cheapest['cost_year'] - 1.0:.1%} more than {cheapest['method']}"
+        )
+        for row in _records(table)
+    ]
+    return Selection(str(chosen["method"]), rule, table.assign(decision_reason=reasons))
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _lacking(row: Mapping[str, Any]) -> str:
+    """What an ineligible method lacks; empty where nothing."""
+    lacks = [] if row["is_stable"] else [f"not stable: kappa {row['kappa']:.3f}"]
+    lacks += [] if row["is_explained"] else [f"{row['share_explained']:.0%} told in {row['conditions']} conditions"]
+    return "; ".join(lacks)
 
 
 def _check(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from strata.calendar import Bucket
 from strata.partition import CYCLE_PATTERN
 from strata.scheme.customers import Customers
+from strata.scheme.evidence import Evidence
 from strata.scheme.outliers import Outliers
 from strata.scheme.part import Part, Share
 from strata.scheme.rules import Rules, refuse_expired
@@ -352,6 +353,7 @@ class Scheme(Part):
     service: ServiceTargets | None = None
     kpis: KpiTable | None = None
     outliers: Outliers | None = None
+    evidence: Evidence | None = None
     seasonality: Seasonality
     forecast: Forecast
     inventory: Inventory
@@ -367,9 +369,7 @@ class Scheme(Part):
     @model_validator(mode="after")
     def _basis_is_measured(self) -> Self:
         if self.variability.basis == "forecast_error" and self.forecast_error is None:
-            raise ValueError(
-                "variability.basis forecast_error needs the part forecast_error: alphas, warm_up, min_forecasts"
-            )
+            raise ValueError("variability.basis forecast_error needs the part forecast_error: alphas and what to judge")
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,6 @@ def company(items: int, seed: int) -> StockTerms:
     return StockTerms(
         demand_units_year=year,
         order_units=year / rng.integers(2, 26, items),
-        protection_mean_units=year / 12,
         protection_sd_units=year / 12 * rng.uniform(0.2, 1.2, items),
         holding_cost_per_unit_year=rng.lognormal(1, 1.2, items),
     )
@@ -115,8 +114,7 @@ def test_the_cost_criterion_beats_a_ranking_by_value_and_chance_is_not_eligible(
 def test_terms_that_have_no_cost_are_refused_with_their_place() -> None:
     terms = company(2, 1)
     flat = StockTerms(
-        terms.demand_units_year, terms.order_units, terms.protection_mean_units, np.array([1.0, 0.0]),
-        terms.holding_cost_per_unit_year,
+        terms.demand_units_year, terms.order_units, np.array([1.0, 0.0]), terms.holding_cost_per_unit_year
     )  # fmt: skip
     with pytest.raises(ValueError, match="protection_sd_units: item 1 is not above 0"):
         class_cost(np.array(["A", "B"]), flat, **LEVELS)
