@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import classify, exceptions, exports, imports, latency, releases, runs, schemes, staging
+from strata.cli import classify, evidence, exceptions, exports, imports, latency, releases, runs, schemes, staging
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -17,6 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(runs.sample, name="sample")
 app.add_typer(releases.app, name="releases")
 app.add_typer(schemes.app, name="scheme")
+app.add_typer(evidence.app, name="review")
 app.add_typer(exceptions.override, name="override")
 app.add_typer(exceptions.suspension, name="suspension")
 app.add_typer(exceptions.ledger, name="ledger")
