@@ -222,11 +222,13 @@ def _judged(rows: list[dict[str, Any]], rule: Evidence) -> list[dict[str, Any]]:
     chosen = near[0] if near else None
     asked = f"known for {rule.least_completeness:.0%} of the items with kappa >= {rule.least_kappa:g}"
     if chosen is not None:
+        above = chosen["regret_share"]
+        beside = "no safety stock is needed" if above is None else f"{above:.1%} above the optimum per item"
         told = (
             f"{len(able)} of {len(rows)} criteria are {asked} on {rule.draws} other samples; safety stock of the "
             f"cheapest costs {least:,.0f} a year at fill rate {rule.fill_rate:g}; of {len(near)} within "
             f"{rule.equal_cost:.1%} of that {chosen['criterion']} is the most stable (kappa {chosen['kappa']:.3f}, "
-            f"{chosen['regret_share']:.1%} above the optimum per item)"
+            f"{beside})"
         )
     elif all(row["cost_year"] is None for row in rows):
         told = "nothing is recommended: no place has forecast, cost, lead time and value, so no class has a price"

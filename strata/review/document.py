@@ -69,7 +69,7 @@ def evidence_document(manifest: Mapping[str, Any], tables: Mapping[str, Sequence
         "is what the scheme's rule chose of this cycle's data; no class follows it until a scheme says so.",
     ]
     for region in regions:
-        found = {name: _of(rows, region) for name, rows in tables.items()}
+        found = {table.name: _of(tables.get(table.name, ()), region) for table, *_ in PARTS}
         parts += [f"## {region}", *_region(found)]
     parts += ["## What the columns mean", *(_meanings(table, title) for table, title, _ in PARTS)]
     parts.append("**Names**\n\n" + "\n".join(f"- `{name}`: {meaning}." for name, meaning in _NAMES.items()))
@@ -163,6 +163,7 @@ def _read(manifest: Mapping[str, Any]) -> str:
     rows = [
         f"| `{table.name}` | {known[table.name]['rows']:,} | `{known[table.name]['content_hash']}` |"
         for table, *_ in PARTS
+        if table.name in known
     ]
     return "\n".join(["| table | rows | content hash |", "|---|---:|---|", *rows])
 

@@ -145,6 +145,14 @@ def test_nothing_is_recommended_without_a_price_or_a_sure_criterion() -> None:
     assert not unsure["is_recommended"] and "no criterion is known" in unsure["decision_reason"]
 
 
+def test_where_lots_alone_give_the_service_no_class_costs_anything() -> None:
+    items = assortment()
+    large = replace(items.terms, order_units=items.terms.demand_units_year * 10)
+    found = report([candidate("revenue", items.terms.demand_units_year)], replace(items, terms=large)).iloc[0]
+    assert found["cost_year"] == 0 and pd.isna(found["regret_share"]) and pd.isna(found["saved_share"])
+    assert found["is_recommended"] and "no safety stock is needed" in found["decision_reason"]
+
+
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 @settings(max_examples=10, deadline=None)
 def test_neither_the_unit_of_a_criterion_nor_the_order_of_items_matters(seed: int, unit: float) -> None:
