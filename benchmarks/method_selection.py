@@ -26,7 +26,7 @@ from strata.classify.sampling import money_in, period_counts
 from strata.classify.surrogate import surrogate
 from strata.inventory.reorder import economic_order_quantity, order_quantity
 from strata.review.criteria import Assortment, Candidate, criteria_report
-from strata.review.document import evidence_document
+from strata.review.evidence import evidence_document
 from strata.review.methods import method_rows
 from strata.review.selection import StockTerms
 from strata.scheme.load import load_scheme

@@ -75,8 +75,12 @@ Objects = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
-class _Axis:
-    """One axis before it is decided: memory, proposed class, what was cut, and how sure it is beyond each cut."""
+class Axis:
+    """One axis before it is decided: memory, proposed class, what was cut, and how sure it is beyond each cut.
+
+    Classes are positions in the order of the axis, -1 is `U`. `beyond` is items x cuts; it and `metric` are NaN where
+    unknown. `band` is the dead band per cut, in units of the metric.
+    """
 
     before: Memory
     proposed: Codes
@@ -178,6 +182,17 @@ def assign(
     )
 
 
+def proposals(profile: pd.DataFrame, scheme: Scheme) -> dict[str, Axis]:
+    """What the profile alone proposes on either axis (`AXES`), without memory, controls and overrides: see `assign`."""
+    level = profile["fallback_level"].to_numpy(dtype=object)
+    ranked, worth, bounds = _ranked(profile, level, scheme)
+    new = Memory.none(len(profile))
+    return {
+        "value": _value_axis(profile, level, ranked, worth, bounds, new, scheme),
+        "variability": _variability_axis(profile, level, new, scheme),
+    }
+
+
 def _found(previous: pd.DataFrame | None, profile: pd.DataFrame) -> Ints:
     """Row of the cycle before of every item, -1 where it had none."""
     if previous is None:
@@ -236,11 +251,11 @@ def _value_axis(
     bounds: Floats,
     before: Memory,
     scheme: Scheme,
-) -> _Axis:
+) -> Axis:
     cuts = (scheme.value.cuts["A"], scheme.value.cuts["B"])
     spread, periods = ("cv_level", "level_periods") if scheme.level else ("cv", "periods_observed")
     sure = np.where(level == OWN, floats(profile[spread]), np.nan)
-    return _Axis(
+    return Axis(
         before,
         positions_of(ranked.value_class, AXES["value"]),
         ranked.share_before,
@@ -250,7 +265,7 @@ def _value_axis(
     )
 
 
-def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, scheme: Scheme) -> _Axis:
+def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, scheme: Scheme) -> Axis:
     basis, own = scheme.variability.basis, level == OWN
     observed = profile["periods_observed"].to_numpy(dtype=np.int64)
     # What is lent rests on the lender's periods, of which there are enough.
@@ -260,7 +275,7 @@ def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, sch
     cuts = (scheme.variability.cuts["X"], scheme.variability.cuts["Y"])
     is_sharp = basis == "cv_level"
     periods = floats(profile["level_cv_periods"]) if is_sharp else observed.astype(np.float64)
-    return _Axis(
+    return Axis(
         before,
         positions_of(proposed, AXES["variability"]),
         metric,
@@ -271,7 +286,7 @@ def _variability_axis(profile: pd.DataFrame, level: Objects, before: Memory, sch
 
 
 def _decided(
-    profile: pd.DataFrame, level: Objects, axes: dict[str, _Axis], worth: Floats, scheme: Scheme
+    profile: pd.DataFrame, level: Objects, axes: dict[str, Axis], worth: Floats, scheme: Scheme
 ) -> dict[str, Decision]:
     """Both axes by all controls, the budget last and per location."""
     is_shift = profile["is_true_shift"].to_numpy(dtype=bool)

@@ -1,6 +1,6 @@
 """Commands that write what a release is evidence for, as documents that people read.
 
-Belongs here: reading a release, where a document goes. Does not: its words (`strata.review.document`).
+Belongs here: reading a release, where a document goes. Does not: its words (`strata.review.evidence`).
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def criteria(
 
 def _document(home: Home, release: str | None, cycle: str | None, region: str | None) -> str:
     from strata.governance.releases import published_table
-    from strata.review.document import PARTS, evidence_document
+    from strata.review.evidence import PARTS, evidence_document
 
     manifest = _manifest(home, release, cycle)
     held = sorted(manifest["partitions"])

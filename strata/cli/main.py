@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from strata.cli import classify, evidence, exceptions, exports, imports, latency, releases, runs, schemes, staging
+from strata.cli import (
+    classify,
+    dossiers,
+    evidence,
+    exceptions,
+    exports,
+    imports,
+    latency,
+    releases,
+    runs,
+    schemes,
+    staging,
+)
 from strata.cli.output import Refused, fail
 from strata.home import Home
 
@@ -25,6 +37,7 @@ for command in (runs.init, runs.demo, staging.stage, runs.land, runs.run, runs.d
     app.command()(command)
 app.command()(exports.export)
 app.command("import")(imports.import_)
+app.command()(dossiers.dossier)
 app.command()(latency.latency)
 app.command()(classify.classify)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from orchestration.resources import Workspace
 from strata.cli.output import end_progress, progress
@@ -177,8 +178,27 @@ def _manifest(home: Home, cycle: str | None) -> Manifest | None:
 
 def _published(home: Home, manifest: Manifest, region: str, whole: Mapping[str, Any]) -> Published:
     """One region of a release with everything that it was decided from."""
-    part, store, calendar = manifest["partitions"][region], GovernanceStore(home), home.calendar()
-    partition, source = Partition(region, part["cycle"]), part["previous"]
+    view, tables = held_region(home, manifest, region, whole)
+    source = manifest["partitions"][region]["previous"]
+    previous = previous_rows(
+        GovernanceStore(home),
+        home,
+        view.partition,
+        PreviousSource(source["kind"], source["id"], source["content_hash"]),
+    )
+    return Published(view, tables, previous, Workspace(root=str(home.root)).overrides(view))
+
+
+def held_region(
+    home: Home, manifest: Manifest, region: str, whole: Mapping[str, Any]
+) -> tuple[View, dict[str, pa.Table]]:
+    """What a region of a release was read through, with the scheme that decided it, and its rows of `whole`.
+
+    Raises:
+        ValueError: the home's file of that scheme is not the one that decided it.
+    """
+    part, calendar = manifest["partitions"][region], home.calendar()
+    partition = Partition(region, part["cycle"])
     scheme = SchemeRegister.load(home.config / "schemes").version(part["scheme"]["version"])
     if scheme.sha256 != part["scheme"]["sha256"]:
         raise ValueError(
@@ -192,8 +212,4 @@ def _published(home: Home, manifest: Manifest, region: str, whole: Mapping[str, 
     stamps = tables["segment_assignment"]["as_known_at"]
     if len(stamps):
         view = replace(view, known_at=max(cutoff, stamps[0].as_py()))
-    previous = previous_rows(
-        store, home, partition, PreviousSource(source["kind"], source["id"], source["content_hash"])
-    )
-    overrides = Workspace(root=str(home.root)).overrides(view)
-    return Published(view, tables, previous, overrides)
+    return view, tables

@@ -40,7 +40,7 @@ def show_release(context: typer.Context, release_id: str, json: Json = False) ->
     """The manifest of a release."""
     from strata.governance.releases import read_manifest
 
-    manifest = read_manifest(context.obj, _published(context.obj, release_id))
+    manifest = read_manifest(context.obj, published_id(context.obj, release_id))
     if json:
         show_json(manifest)
         return
@@ -102,7 +102,7 @@ def roll_back(
     show_json(answer) if json else say(f"{result.outcome}: {result.release_id}")
 
 
-def _published(home: Home, release_id: str) -> str:
+def published_id(home: Home, release_id: str) -> str:
     """The id if the ledger knows it: what is typed never becomes a path by itself."""
     from strata.governance.store import GovernanceStore
 
@@ -115,7 +115,7 @@ def replay(context: typer.Context, release_id: str, json: Json = False) -> None:
     """Recompute a release from raw as it was known then; exit 0 only if every content hash is equal."""
     from orchestration.replay import replay as replay_release
 
-    report = replay_release(context.obj, _published(context.obj, release_id))
+    report = replay_release(context.obj, published_id(context.obj, release_id))
     if json:
         show_json(asdict(report))
     elif report.differences:

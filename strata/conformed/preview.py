@@ -26,10 +26,10 @@ from strata.scheme.model import Scheme
 _AFTER_HISTORY = frozenset({
     "class_level", "value", "variability", "demand_pattern", "hysteresis", "level", "lifecycle", "fallback", "shift",
     "cadence", "forecast_error", "seasonality", "forecast", "hierarchy", "inventory", "policies", "gates",
-    "service", "kpis", "stability", "customers", "outliers", "evidence", "rules",
+    "service", "kpis", "stability", "dossier", "customers", "outliers", "evidence", "rules",
 })  # fmt: skip
 _JUDGED = frozenset({
-    "cadence", "gates", "hierarchy", "service", "kpis", "stability", "customers", "outliers", "evidence",
+    "cadence", "gates", "hierarchy", "service", "kpis", "stability", "dossier", "customers", "outliers", "evidence",
 })  # fmt: skip
 _AFTER_CLASSES = _JUDGED | {"forecast", "inventory", "policies"}
 _AFTER_PROFILE = _AFTER_CLASSES | {"hysteresis", "rules", "value.cuts", "variability.cuts"}

@@ -76,7 +76,7 @@ def compare(before: Side, after: Side, published: Side) -> Comparison:
         found = costs.reindex(pd.MultiIndex.from_frame(items[KEY]))
         for column in found:
             items[f"{column}_{name}"] = found[column].fillna(0.0).to_numpy()
-    year = _place_worth(demand, worth)
+    year = place_worth(demand, worth)
     items["revenue_year"] = _by_item(year, "revenue_year", items, at_region=at_region)
     moves = (items["from_segment"] != items["to_segment"]).to_numpy()
     totals = _totals(items, moves)
@@ -158,7 +158,7 @@ def _yardstick(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([first, rest.groupby(level=KEY, sort=True).mean()]) if len(rest) else first
 
 
-def _place_worth(demand: pd.DataFrame, worth: pd.DataFrame) -> pd.DataFrame:
+def place_worth(demand: pd.DataFrame, worth: pd.DataFrame) -> pd.DataFrame:
     """Revenue and margin of a year's demand at every place: its own value per unit, else its region's."""
     at_region = worth[worth.index.get_level_values("location_id") == REGION].droplevel("location_id")
     found = demand.copy()
@@ -173,7 +173,7 @@ def _place_worth(demand: pd.DataFrame, worth: pd.DataFrame) -> pd.DataFrame:
 def _costs(side: Side, worth: pd.DataFrame, demand: pd.DataFrame, *, at_region: bool) -> pd.DataFrame:
     """Sums over the places of every item; a place without a policy adds nothing."""
     places = side.places.set_index(KEY)
-    year = _place_worth(demand, worth).reindex(places.index)
+    year = place_worth(demand, worth).reindex(places.index)
     fill = places["fill_rate"].where(places["is_stocked"], 0.0).fillna(0.0)
     found = pd.DataFrame(
         {

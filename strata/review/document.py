@@ -1,177 +1,209 @@
-"""The evidence of a release as a document in Markdown: what the data speak for, the tables, what they mean.
+"""A document of headings, facts, tables and pictures, as Markdown whose versions differ line by line and as HTML.
 
-Belongs here: words, formats, order. Does not: reading a release (`strata.cli.evidence`), measures and rules.
+Belongs here: the parts of a document, both ways to write it, numbers as people read them. Does not: what is said
+(`strata.review.dossier`), drawing (`strata.review.picture`).
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import isnan
 
-from strata.tables import CRITERIA_REPORT, DIMENSION_COMPARISON, METHOD_SELECTION, Table
-
-Row = Mapping[str, Any]
-
-PARTS: tuple[tuple[Table, str, str], ...] = (
-    (CRITERIA_REPORT, "Criteria", "By which number should items be classed?"),
-    (DIMENSION_COMPARISON, "Dimensions", "By what should one segment at all?"),
-    (METHOD_SELECTION, "Methods", "By which method should classes be made?"),
-)
-_SHOWN: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    CRITERIA_REPORT.name: (
-        ("criterion", "criterion", "name"), ("completeness", "known", "share"), ("gini", "Gini", "number"),
-        ("top_items_share", "top items", "share"), ("separation", "separation", "number"),
-        ("kappa", "kappa", "number"), ("correlated_with", "most like", "text"),
-        ("correlation", "correlation", "number"), ("cost_year", "cost a year", "money"),
-        ("regret_share", "above optimum", "share"), ("saved_share", "saved", "share"),
-    ),
-    DIMENSION_COMPARISON.name: (
-        ("dimension", "dimension", "name"), ("members", "members", "count"), ("cells", "cells", "count"),
-        ("lines", "lines", "count"), ("median_lines", "median lines", "count"),
-        ("thin_cells_share", "thin cells", "share"), ("thin_lines_share", "lines in them", "share"),
-        ("variance_explained", "explained", "share"), ("members_variance_explained", "by members", "share"),
-    ),
-    METHOD_SELECTION.name: (
-        ("method", "method", "name"), ("items", "items", "count"), ("classes", "classes", "count"),
-        ("cost_year", "cost a year", "money"), ("regret_share", "above optimum", "share"),
-        ("saved_share", "saved", "share"), ("kappa", "kappa", "number"), ("share_explained", "in words", "share"),
-        ("conditions", "conditions", "count"),
-    ),
-}  # fmt: skip
-# What the names of rows stand for; the formulas are in docs/methods/criteria_report.md and multicriteria.md.
-_NAMES: Mapping[str, str] = {
-    "revenue, margin, demand_units, order_lines": "totals over the value window",
-    "variability": "the coefficient of variation, as the scheme measures it",
-    "unit_cost, lead_time": "what one unit costs; mean days from order to receipt",
-    "cost_ratio": "value of the demand of a year / cost of holding one order for a year: where it is high, a unit in "
-    "stock saves much for little",
-    "share_…": "classes by cumulative share of one criterion",
-    "breaks": "natural breaks of the logarithm of the criterion in use",
-    "ng, hadi_vencheh, zhou_fan, ramanathan, edas": "one score of several criteria",
-    "kmeans": "clusters of several criteria",
-}
-_LONG = re.compile(r"\d+\.\d{3,}")
-_MARKS = (("is_recommended", "**recommended**"), ("is_in_use", "in use"))
+UNKNOWN = "not known"
 
 
-def evidence_document(manifest: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], regions: Sequence[str]) -> str:
-    """Write the evidence of a release: one section per region, then the columns and the hashes of what was read.
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading; level 1 is the title of the document."""
 
-    Equal releases give equal text: nothing is in it but the manifest's identity and the rows.
-
-    Args:
-        manifest: of the release.
-        tables: rows of the three tables of `PARTS`, by name.
-        regions: in the order in which they are told.
-    """
-    parts = [
-        "# What the data speak for: criterion, dimension, method",
-        f"Release `{manifest['release_id']}`, cycle {manifest['cycle']}; money in {manifest['currency']}. Recommended "
-        "is what the scheme's rule chose of this cycle's data; no class follows it until a scheme says so.",
-    ]
-    for region in regions:
-        found = {table.name: _of(tables.get(table.name, ()), region) for table, *_ in PARTS}
-        parts += [f"## {region}", *_region(found)]
-    parts += ["## What the columns mean", *(_meanings(table, title) for table, title, _ in PARTS)]
-    parts.append("**Names**\n\n" + "\n".join(f"- `{name}`: {meaning}." for name, meaning in _NAMES.items()))
-    parts += ["## What was read", _read(manifest)]
-    return "\n\n".join(parts) + "\n"
+    level: int
+    text: str
 
 
-def _of(rows: Sequence[Row], region: str) -> list[Row]:
-    return sorted((row for row in rows if row["region"] == region), key=lambda row: int(row["rank"]))
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Text of one line."""
+
+    text: str
 
 
-def _region(found: Mapping[str, list[Row]]) -> list[str]:
-    if not any(found.values()):
-        return ["The scheme of this region's cycle has no part `evidence`: nothing was compared."]
-    told = [_sentence(found)]
-    some = next(row for rows in found.values() for row in rows)
-    if some["cycle"] != some["valid_for_cycle"]:
-        told.append(f"These are the rows of cycle {some['cycle']}: the region was carried forward.")
-    for table, title, question in PARTS:
-        rows = found[table.name]
-        if not rows:
-            continue
-        best = rows[0]
-        told += [f"### {title}", f"*{question}* {_capital(str(best['decision_reason']))}.", _grid(table, rows)]
-        told.append(_why_not(table, rows[1:]))
-        if best.get("words"):
-            told.append(f"In words: {_LONG.sub(_shortened, best['words'])}.")
-    return told
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Labels and values, a line each."""
+
+    rows: tuple[tuple[str, str], ...]
 
 
-def _sentence(found: Mapping[str, list[Row]]) -> str:
-    """The recommendation of a region in one sentence."""
-    said = []
-    criteria = found[CRITERIA_REPORT.name]
-    chosen = {name: next((row for row in rows if row["is_recommended"]), None) for name, rows in found.items()}
-    if (best := chosen[CRITERIA_REPORT.name]) is not None:
-        used = [row for row in criteria if row["is_in_use"]]
-        names = " and ".join(f"`{row['criterion']}`" for row in used)
-        if best["is_in_use"]:
-            said.append(f"keep classing items by `{best['criterion']}`")
-        else:
-            priced = [row for row in used if row["cost_year"]]
-            less = " and ".join(f"{1 - best['cost_year'] / row['cost_year']:.1%}" for row in priced)
-            less = f": its classes cost {less} less safety stock than those by {names}, in use" if less else ""
-            said.append(f"class items by `{best['criterion']}`{less}")
-    if (dimension := chosen[DIMENSION_COMPARISON.name]) is not None:
-        name = str(dimension["dimension"]).replace("_", " x ")
-        said.append(f"segment by {name} ({dimension['variance_explained']:.0%} of the variance of line value)")
-    if (method := chosen[METHOD_SELECTION.name]) is not None:
-        verb = "keep" if method["is_in_use"] else "take"
-        said.append(f"{verb} the method `{method['method']}`")
-    if not said:
-        return "**In one sentence:** this cycle's data speak for no change; why stands below."
-    return f"**In one sentence:** {'; '.join(said)}."
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table: the first `labels` columns name a row, the others hold figures; `has_total`: the last row sums up."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    labels: int
+    has_total: bool = False
 
 
-def _grid(table: Table, rows: Sequence[Row]) -> str:
-    shown = _SHOWN[table.name]
-    lines = [
-        "| " + " | ".join(["#", *(title for _, title, _ in shown), ""]) + " |",
-        "|" + "|".join(["---:", *("---" if kind in ("name", "text") else "---:" for *_, kind in shown), "---"]) + "|",
-    ]
-    for row in rows:
-        marks = ", ".join(word for name, word in _MARKS if row.get(name))
-        cells = [str(row["rank"]), *(_cell(row[name], kind) for name, _, kind in shown), marks]
-        lines.append("| " + " | ".join(cells) + " |")
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing under its file name, with what it shows in words for those who do not see it."""
+
+    name: str
+    text: str
+    svg: str
+
+
+Block = Heading | Paragraph | Facts | Grid | Picture
+
+
+def markdown(blocks: Sequence[Block], folder: str) -> str:
+    """The document as Markdown: one fact, or one row of a table, a line; pictures are files of `folder` beside it."""
+    lines: list[str] = []
+    for block in blocks:
+        match block:
+            case Heading(level, text):
+                lines += [f"{'#' * level} {_plain(text)}", ""]
+            case Paragraph(text):
+                lines += [_plain(text), ""]
+            case Facts(rows):
+                lines += [f"- {_plain(label)}: {_plain(value)}" for label, value in rows] + [""]
+            case Grid(title, columns, rows, labels, _):
+                rule = [*["---"] * labels, *["---:"] * (len(columns) - labels)]
+                lines += [f"**{_plain(title)}**", ""]
+                lines += [f"| {' | '.join(map(_plain, row))} |" for row in (columns, rule, *rows)] + [""]
+            case Picture(name, text, _):
+                lines += [f"![{_plain(text)}]({folder}/{name})", ""]
     return "\n".join(lines)
 
 
-def _why_not(table: Table, rows: Sequence[Row]) -> str:
-    key = table.keys[0]
-    return "\n".join(f"- `{row[key]}`: {row['decision_reason']}" for row in rows)
+def html(blocks: Sequence[Block], title: str) -> str:
+    """The document as one HTML file: nothing is loaded from elsewhere, and it reads on a phone and on paper."""
+    parts: list[str] = []
+    for block in blocks:
+        match block:
+            case Heading(level, text):
+                parts.append(f"<h{level}>{escape(text)}</h{level}>")
+            case Paragraph(text):
+                parts.append(f"<p>{escape(text)}</p>")
+            case Facts(rows):
+                inside = "".join(f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd></div>\n" for a, b in rows)
+                parts.append(f"<dl>\n{inside}</dl>")
+            case Grid():
+                parts.append(_table(block))
+            case Picture(_, text, svg):
+                parts.append(f"<figure>\n{svg}<figcaption>{escape(text)}</figcaption>\n</figure>")
+    return _PAGE.format(title=escape(title), style=_STYLE, body="\n".join(parts))
 
 
-def _cell(value: Any, kind: str) -> str:
-    if value is None or value != value:
-        return "–"
-    if kind in ("name", "text"):
-        return f"`{value}`"
-    return {"share": f"{value:.1%}", "number": f"{value:.2f}", "count": f"{value:,.0f}", "money": f"{value:,.0f}"}[kind]
+def _table(grid: Grid) -> str:
+    head = "".join(
+        f'<th scope="col"{"" if at < grid.labels else _RIGHT}>{escape(name)}</th>'
+        for at, name in enumerate(grid.columns)
+    )
+    body = []
+    for number, row in enumerate(grid.rows):
+        cells = "".join(
+            f'<th scope="row">{escape(cell)}</th>' if at < grid.labels else f"<td{_RIGHT}>{escape(cell)}</td>"
+            for at, cell in enumerate(row)
+        )
+        total = ' class="total"' if grid.has_total and number == len(grid.rows) - 1 else ""
+        body.append(f"<tr{total}>{cells}</tr>\n")
+    return (
+        f'<div class="wide">\n<table>\n<caption>{escape(grid.title)}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{''.join(body)}</tbody>\n</table>\n</div>"
+    )
 
 
-def _meanings(table: Table, title: str) -> str:
-    meaning = {column.name: column.meaning for column in table.columns}
-    told = "\n".join(f"- {head}: {meaning[name]} (`{name}`)" for name, head, _ in _SHOWN[table.name])
-    return f"**{title}** (`{table.name}`)\n\n{told}"
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it stands."""
+    for mark in ("\\", "|", "<", "*", "[", "]"):
+        text = text.replace(mark, "\\" + mark)
+    return " ".join(text.split())
 
 
-def _read(manifest: Mapping[str, Any]) -> str:
-    known = {table["name"]: table for table in manifest["tables"]}
-    rows = [
-        f"| `{table.name}` | {known[table.name]['rows']:,} | `{known[table.name]['content_hash']}` |"
-        for table, *_ in PARTS
-        if table.name in known
-    ]
-    return "\n".join(["| table | rows | content hash |", "|---|---:|---|", *rows])
+def number(value: float, *, sign: bool = False) -> str:
+    """A whole number with thousands apart; never "-0".
+
+    Examples:
+        >>> number(12345.678), number(-0.4), number(3.0, sign=True), number(float("nan"))
+        ('12,346', '0', '+3', 'not known')
+    """
+    return _number(value, 0, sign=sign)
 
 
-def _shortened(number: re.Match[str]) -> str:
-    """Four digits are what a reader takes in; the table has all of them."""
-    return f"{float(number[0]):.4g}"
+def percent(share: float, decimals: int, *, sign: bool = False) -> str:
+    """A fraction as percent.
+
+    Examples:
+        >>> percent(0.1234, 1), percent(float("nan"), 1), percent(0.001, 2, sign=True)
+        ('12.3 %', 'not known', '+0.10 %')
+    """
+    found = _number(100 * share, decimals, sign=sign)
+    return found if found == UNKNOWN else f"{found} %"
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _number(value: float, decimals: int, *, sign: bool) -> str:
+    if isnan(value):
+        return UNKNOWN
+    found = f"{value:,.{decimals}f}"
+    if not any(digit in "123456789" for digit in found):
+        return found.lstrip("-")
+    return f"+{found}" if sign and value > 0 else found
+
+
+def share(part: float, whole: float) -> str:
+    """A part as percent of the whole; a dash where there is no whole.
+
+    Examples:
+        >>> share(1, 8), share(0, 0)
+        ('12.5 %', '-')
+    """
+    return percent(part / whole, 1) if whole > 0 else "-"
+
+
+_RIGHT = ' class="figure"'
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff; margin: 0 auto; max-width: 60rem;
+  padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0.5rem 0 1rem; }
+h2 { font-size: 1.25rem; margin: 2rem 0 0.75rem; border-bottom: 2px solid #1f5fa8; padding-bottom: 0.2rem; }
+h3 { font-size: 1.05rem; margin: 1.25rem 0 0.5rem; }
+dl { margin: 0 0 1rem; }
+dl div { display: grid; grid-template-columns: minmax(9rem, 17rem) 1fr; gap: 0 1rem; padding: 0.15rem 0;
+  border-bottom: 1px solid #e3e7ec; }
+dt { color: #4a5563; }
+dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; margin: 0 0 1.25rem; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; min-width: 100%; }
+caption { text-align: left; font-weight: 600; padding: 0.25rem 0; }
+th, td { padding: 0.2rem 0.6rem; text-align: left; border-bottom: 1px solid #e3e7ec; vertical-align: top; }
+th:first-child { padding-left: 0; }
+thead th { border-bottom: 2px solid #9aa5b1; vertical-align: bottom; }
+tbody th { font-weight: 400; white-space: nowrap; }
+.figure { text-align: right; white-space: nowrap; }
+thead .figure { white-space: normal; }
+.total th, .total td { font-weight: 600; border-top: 1px solid #9aa5b1; }
+figure { margin: 0 0 1.25rem; }
+svg { width: 100%; height: auto; max-width: 45rem; }
+figcaption { font-size: 0.85rem; color: #4a5563; }
+@media (max-width: 32rem) { dl div { grid-template-columns: 1fr; } body { padding: 0.6rem; } }
+@media print { body { font-size: 10pt; max-width: none; } h2, h3, caption { break-after: avoid; }
+  figure, tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 8pt; } }
+"""
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""

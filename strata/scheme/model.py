@@ -14,7 +14,7 @@ from strata.scheme.evidence import Evidence
 from strata.scheme.outliers import Outliers
 from strata.scheme.part import Part, Share
 from strata.scheme.rules import Rules, refuse_expired
-from strata.scheme.stability import Stability
+from strata.scheme.stability import Dossier, Stability
 from strata.scheme.targets import KpiTable, ServiceTargets
 
 Cycle = Annotated[str, Field(pattern=CYCLE_PATTERN.pattern)]
@@ -350,6 +350,7 @@ class Scheme(Part):
     customers: Customers | None = None
     forecast_error: ForecastError | None = None
     stability: Stability | None = None
+    dossier: Dossier | None = None
     service: ServiceTargets | None = None
     kpis: KpiTable | None = None
     outliers: Outliers | None = None

@@ -1,9 +1,12 @@
-"""Scheme part `stability`: how classes are put to the test of other samples, other forecasts and biased ones.
+"""Scheme parts that put decisions to the test: `stability` the classes, `dossier` the boundaries between them.
 
-Belongs here: the numbers of the stability lab. Does not: the draws (`strata.classify.stability`).
+Belongs here: the numbers of the stability lab, and the alternatives that dossiers try. Does not: the draws
+(`strata.classify.stability`), the effect of an alternative (`strata.review.boundary`).
 """
 
-from pydantic import Field
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from strata.scheme.part import Part, Share
 
@@ -25,3 +28,24 @@ class Stability(Part):
     bias: Share
     min_probability: Share
     confidence: Share
+
+
+Steps = Annotated[tuple[Annotated[float, Field(gt=-1, lt=1)], ...], Field(min_length=1)]
+
+
+class Dossier(Part):
+    """Where else each boundary is tried for its dossier.
+
+    `value_steps` are added to a cut of the value axis (share points: 0.05 tries 0.85 beside 0.80);
+    `variability_steps` are parts of a cut of the variability axis (0.2 tries 0.6 beside 0.5).
+    """
+
+    value_steps: Steps
+    variability_steps: Steps
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name, steps in (("value_steps", self.value_steps), ("variability_steps", self.variability_steps)):
+            if 0 in steps or list(steps) != sorted(set(steps)):
+                raise ValueError(f"dossier.{name} must ascend, each once and none of them 0, not {list(steps)}")
+        return self
