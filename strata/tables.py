@@ -251,14 +251,16 @@ DEMAND_HISTORY = _table(
         _c("period_start", "date", "First day of the period in the region's time zone; weeks start on Monday."),
         _c("is_partial", "bool", "The period was still open at the cut-off; kept out of profiles."),
         _c("demand_units", "decimal", "Demand in base units, as ordered."),
-        _c("baseline_units", "decimal", "Demand cleaned of outliers and promotions; else equals demand."),
+        _c("baseline_units", "decimal", "Demand without promotions, spikes, dips and large demands (scheme part "
+           "`outliers`) in closed periods of the classification bucket; else equals demand."),
         _c("revenue", "decimal", "Net revenue in the group currency."),
         _n("margin", "decimal", "Revenue less units at standard cost as known at the cut-off; null without a cost."),
         _c("order_lines", "int", "Order lines behind the demand."),
         _c("is_promotion", "bool", "A promotion of the item at the location overlaps the period."),
         _c("is_outlier", "bool", "Demand was judged an outlier; `adjustment_reason` says how."),
         _c("is_censored", "bool", "Stock was out, or lines were set aside as another unit: demand is a lower bound."),
-        _n("adjustment_reason", "text", "Why baseline differs from demand or the period is censored."),
+        _n("adjustment_reason", "text", "Why baseline differs (promotion, spike, dip, large_demand), or why the "
+           "period is censored (stockout, unit_jump)."),
     ),
     decided=False, scope="partition",
 )  # fmt: skip

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from strata.calendar import Calendar, first_open_period
+from strata.conformed.baseline import beside, judged
 from strata.conformed.build import Snapshot
 from strata.conformed.engine import QUERIES, add_view, engine, query
 from strata.conformed.units import set_aside_jumps
@@ -28,7 +29,8 @@ STEPS: tuple[Step, ...] = (
     Derivation("exclusion", {name: copied("rule.exclusions") for name in ("column_name", "value", "name")}),
     Derivation("bucket", {"bucket": copied("rule.buckets")}),
     *(Query(name, QUERIES / "conversion.sql") for name in ("unit_factor", "currency_rate")),
-    *(Query(name, QUERIES / f"{name}.sql") for name in ("sales_as_known", "demand_history", "reconciliation")),
+    *(Query(name, QUERIES / f"{name}.sql") for name in ("sales_as_known", "reconciliation")),
+    Query("demand_asked", QUERIES / "demand_history.sql"),  # `strata.conformed.baseline` says what of it is usual
 )
 
 # Rows of history that are held at once: 250,000 of 18 columns are some 50 MB.
@@ -122,8 +124,10 @@ def demand_history(view: View, path: Path, kept: Path | None = None) -> pa.Table
         sales(connection, view, None)
         if kept is not None:
             _keep(connection, kept)
+        zone = view.calendar.zone(view.partition.region)
+        usual = judged(connection, scheme=view.scheme, cutoff=view.cutoff, zone=zone)
         found = connection.execute(query("demand_history")).to_arrow_reader(BATCH_ROWS)
-        write_batches(path, DEMAND_HISTORY.schema, DEMAND_HISTORY.conform_batches(found))
+        write_batches(path, DEMAND_HISTORY.schema, DEMAND_HISTORY.conform_batches(beside(found, usual)))
         add_view(connection, "demand_history", path)
         return RECONCILIATION.conform(connection.execute(query("reconciliation")).to_arrow_table())
 

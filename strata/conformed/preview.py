@@ -23,6 +23,7 @@ from strata.scheme.diff import decisive
 from strata.scheme.model import Scheme
 
 # What a stage does not read of a scheme. A part that is not named here is taken to be read: the stage runs again.
+# The baseline of the history, which no later stage reads, stays as it was published.
 _AFTER_HISTORY = frozenset({
     "class_level", "value", "variability", "demand_pattern", "hysteresis", "level", "lifecycle", "fallback", "shift",
     "cadence", "forecast_error", "seasonality", "forecast", "hierarchy", "inventory", "policies", "gates",

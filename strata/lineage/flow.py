@@ -11,6 +11,7 @@ from typing import Any
 from strata.classify import assign
 from strata.classify import customers as accounts
 from strata.conformed import (
+    baseline,
     build,
     crosswalk,
     customers,
@@ -47,6 +48,7 @@ _STAMPED = ("region", "cycle", "valid_for_cycle", "scheme_version")
 _COMPUTED: tuple[Step, ...] = (
     *build.STEPS,
     *history.STEPS,
+    *baseline.STEPS,
     *profile.STEPS,
     *ladder.STEPS,
     *shape.STEPS,
