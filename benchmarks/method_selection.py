@@ -204,9 +204,11 @@ def main() -> None:
         )
     for row in rows:
         print(f"{row['state']} {row['method']}: {'; '.join(row.pop('words'))}")  # type: ignore[arg-type]
-    best = methods[methods["is_recommended"]]["method"].tolist()
+    best, cost = methods[methods["is_recommended"]]["method"].tolist(), methods.set_index("method")["cost_year"]
+    used = f"share_{SCHEME.value.basis}"
     result = {
         "benchmark": "method_selection", "items": len(keys), "seconds": round(judged, 2), "recommended": best,
+        "baseline": used, "ratio": round(float(cost[used] / cost.min()), 3),
         "criterion": report[report["is_recommended"]]["criterion"].tolist(),
         "kmeans_told": min(float(str(row["share_explained"])) for row in rows if row["method"] == "kmeans"),
         "kmeans_ari": min(float(str(row["bootstrap_ari"])) for row in rows if row["method"] == "kmeans"),

@@ -100,9 +100,10 @@ def criteria_report(
     `cv_cuts` for `variability`. What has no class is stocked like the lowest one. A draw is another sample of periods
     and of items; where a criterion has no periods (unit cost, lead time), only the cuts move.
 
-    Eligible is a criterion that enough items have and whose classes come back (mean kappa over the draws); of the
-    eligible the one whose classes cost least at equal service (`class_cost`), of those within `equal_cost` of that the
-    most stable, then the more concentrated, then the name. Without costs nothing is recommended.
+    Eligible is a criterion that enough items have, that makes two classes at least, and whose classes come back (mean
+    kappa over the draws); of the eligible the one whose classes cost least at equal service (`class_cost`). Of those
+    within `equal_cost` of that the one in use, for a change costs too; else the most stable, then the more
+    concentrated, then the name. Without costs nothing is recommended.
 
     Args:
         candidates: criteria in the order of the scheme.
@@ -194,6 +195,7 @@ def _measured(
         cost = class_cost(np.minimum(codes, LOWEST)[items.place], items.terms, **_levels(rule)).cost_year
     return {
         "criterion": one.name,
+        "classes": len(np.unique(codes[codes != UNUSABLE])),
         "items": len(known),
         "completeness": float(known.mean()) if len(known) else 0.0,
         "gini": gini(sized),
@@ -218,17 +220,17 @@ def _judged(rows: list[dict[str, Any]], rule: Evidence) -> list[dict[str, Any]]:
     able = [row for row in rows if not row["lacks"] and row["cost_year"] is not None]
     least = min((row["cost_year"] for row in able), default=0.0)
     near = [row for row in able if row["cost_year"] <= least * (1.0 + rule.equal_cost)]
-    near.sort(key=lambda row: (-row["kappa"], -row["gini"], row["criterion"]))
+    near.sort(key=lambda row: (not row["is_in_use"], -row["kappa"], -row["gini"], row["criterion"]))
     chosen = near[0] if near else None
     asked = f"known for {rule.least_completeness:.0%} of the items with kappa >= {rule.least_kappa:g}"
     if chosen is not None:
         above = chosen["regret_share"]
         beside = "no safety stock is needed" if above is None else f"{above:.1%} above the optimum per item"
+        best = "is in use" if chosen["is_in_use"] else "is the most stable"
         told = (
             f"{len(able)} of {len(rows)} criteria are {asked} on {rule.draws} other samples; safety stock of the "
             f"cheapest costs {least:,.0f} a year at fill rate {rule.fill_rate:g}; of {len(near)} within "
-            f"{rule.equal_cost:.1%} of that {chosen['criterion']} is the most stable (kappa {chosen['kappa']:.3f}, "
-            f"{beside})"
+            f"{rule.equal_cost:.1%} of that {chosen['criterion']} {best} (kappa {chosen['kappa']:.3f}, {beside})"
         )
     elif all(row["cost_year"] is None for row in rows):
         told = "nothing is recommended: no place has forecast, cost, lead time and value, so no class has a price"
@@ -243,10 +245,10 @@ def _judged(rows: list[dict[str, Any]], rule: Evidence) -> list[dict[str, Any]]:
         elif chosen is None:
             row["decision_reason"] = told
         elif any(row is one for one in near):
-            row["decision_reason"] = (
-                f"within {rule.equal_cost:.1%} of the least cost, but kappa {row['kappa']:.3f} against "
-                f"{chosen['kappa']:.3f} of {chosen['criterion']}"
-            )
+            but = f"{chosen['criterion']} is in use"
+            if not chosen["is_in_use"] or row["is_in_use"]:
+                but = f"kappa {row['kappa']:.3f} against {chosen['kappa']:.3f} of {chosen['criterion']}"
+            row["decision_reason"] = f"within {rule.equal_cost:.1%} of the least cost, but {but}"
         else:
             row["decision_reason"] = f"its classes cost {row['cost_year'] / least - 1.0:.1%} more than the least"
     others = [row for row in rows if not any(row is one for one in near)]
@@ -254,7 +256,7 @@ def _judged(rows: list[dict[str, Any]], rule: Evidence) -> list[dict[str, Any]]:
     ranked = [*near, *others]
     for at, row in enumerate(ranked):
         row["rank"] = at + 1
-        del row["lacks"]
+        del row["lacks"], row["classes"]
     return ranked
 
 
@@ -262,6 +264,8 @@ def _lacking(row: dict[str, Any], rule: Evidence) -> list[str]:
     lacks = []
     if row["completeness"] < rule.least_completeness:
         lacks.append(f"known for {row['completeness']:.1%} of the items, {rule.least_completeness:.1%} asked for")
+    if row["classes"] < 2:
+        lacks.append("says nothing: all items are in one class")
     if not row["kappa"] >= rule.least_kappa:
         lacks.append(f"not stable: kappa {row['kappa']:.3f}, {rule.least_kappa:g} asked for")
     return lacks

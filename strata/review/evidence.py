@@ -107,14 +107,12 @@ def _sentence(found: Mapping[str, list[Row]]) -> str:
     chosen = {name: next((row for row in rows if row["is_recommended"]), None) for name, rows in found.items()}
     if (best := chosen[CRITERIA_REPORT.name]) is not None:
         used = [row for row in criteria if row["is_in_use"]]
-        names = " and ".join(f"`{row['criterion']}`" for row in used)
         if best["is_in_use"]:
             said.append(f"keep classing items by `{best['criterion']}`")
         else:
-            priced = [row for row in used if row["cost_year"]]
-            less = " and ".join(f"{1 - best['cost_year'] / row['cost_year']:.1%}" for row in priced)
-            less = f": its classes cost {less} less safety stock than those by {names}, in use" if less else ""
-            said.append(f"class items by `{best['criterion']}`{less}")
+            beside = " and ".join(_beside(best, row) for row in used if row["cost_year"] and best["cost_year"])
+            beside = f": its classes cost {beside}" if beside else ""
+            said.append(f"class items by `{best['criterion']}`{beside}")
     if (dimension := chosen[DIMENSION_COMPARISON.name]) is not None:
         name = str(dimension["dimension"]).replace("_", " x ")
         said.append(f"segment by {name} ({dimension['variance_explained']:.0%} of the variance of line value)")
@@ -124,6 +122,12 @@ def _sentence(found: Mapping[str, list[Row]]) -> str:
     if not said:
         return "**In one sentence:** this cycle's data speak for no change; why stands below."
     return f"**In one sentence:** {'; '.join(said)}."
+
+
+def _beside(best: Row, row: Row) -> str:
+    less = 1 - best["cost_year"] / row["cost_year"]
+    word = "less" if less >= 0 else "more"
+    return f"{abs(less):.1%} {word} safety stock than those by `{row['criterion']}`, in use"
 
 
 def _grid(table: Table, rows: Sequence[Row]) -> str:

@@ -107,11 +107,12 @@ def method_rows(
         least_items=bounds.least_items,
         equal_cost=rule.equal_cost,
         place=place,
+        in_use=f"share_{basis}",
     )
     table = found.table.assign(items=len(kept), is_recommended=found.table["method"] == found.recommended)
     if found.recommended is None:
         table["decision_reason"] = found.rule + "; " + table["decision_reason"]
-    able = table["is_stable"] & table["is_explained"]
+    able = table["is_stable"] & table["is_explained"] & (table["classes"] > 1)
     table = table.assign(is_out=~able, is_in_use=table["method"] == f"share_{basis}")
     table = table.sort_values(
         ["is_recommended", "is_out", "cost_year", "method"], ascending=[False, True, True, True], ignore_index=True

@@ -174,12 +174,14 @@ def method_selection(
     least_items: int,
     equal_cost: float,
     place: Places | None = None,
+    in_use: str | None = None,
 ) -> Selection:
     """Compare methods on the same items and recommend one, by a rule that is returned in words.
 
     Eligible is a method whose classes come back on resampled data (mean Cohen's kappa) and can be said in words
     (surrogate tree). Of the eligible the cheapest at equal service; of those whose cost exceeds its by no more than
-    `equal_cost`, the most stable; then the shortest in words, then the name.
+    `equal_cost` the one in use, for a change costs too; else the most stable, then the shortest in words, then the
+    name.
 
     Args:
         criteria: items x criteria, in their own units.
@@ -195,6 +197,7 @@ def method_selection(
         least_items: items that a sentence must cover.
         equal_cost: share of cost within which two methods cost the same.
         place: item of each row of `terms`, where items are stocked at several places or none.
+        in_use: the method whose classes are in force, if it is one of them.
 
     Raises:
         ValueError: no method, no resample, or what `class_cost` and `surrogate` refuse.
@@ -235,29 +238,35 @@ def method_selection(
         )
     table = pd.DataFrame(rows).sort_values(["cost_year", "method"], ignore_index=True)
     asked = f"kappa >= {least_kappa:g} on {len(resampled)} resamples and {least_explained:.0%} told in words"
-    eligible = table[table["is_stable"] & table["is_explained"]]
+    eligible = table[table["is_stable"] & table["is_explained"] & (table["classes"] > 1)]
     if eligible.empty:
         rule = f"no method has {asked}: classes that nobody can foresee or explain"
         return Selection(None, rule, table.assign(decision_reason=[_lacking(row) for row in _records(table)]))
     cheapest = eligible.iloc[0]
     near = eligible[eligible["cost_year"] <= cheapest["cost_year"] * (1.0 + equal_cost)]
-    chosen = near.sort_values(["kappa", "conditions", "method"], ascending=[False, True, True]).iloc[0]
+    ordered = near.assign(is_new=near["method"] != in_use).sort_values(
+        ["is_new", "kappa", "conditions", "method"], ascending=[True, False, True, True]
+    )
+    chosen = ordered.iloc[0]
+    is_kept = chosen["method"] == in_use
+    why = "is in use" if is_kept else "is the most stable"
     rule = (
         f"{len(eligible)} of {len(rows)} methods have {asked}; least cost at fill rate {fill_rate:g} is "
-        f"{cheapest['cost_year']:,.0f} a year; of {len(near)} within {equal_cost:.1%} of it {chosen['method']} is the "
-        f"most stable (kappa {chosen['kappa']:.3f}, {chosen['regret_share']:.1%} above the optimum per item)"
+        f"{cheapest['cost_year']:,.0f} a year; of {len(near)} within {equal_cost:.1%} of it {chosen['method']} {why} "
+        f"(kappa {chosen['kappa']:.3f}, {chosen['regret_share']:.1%} above the optimum per item)"
     )
-    reasons = [
-        rule
-        if row["method"] == chosen["method"]
-        else _lacking(row)
-        or (
-            f"within {equal_cost:.1%} of the least cost, but kappa {row['kappa']:.3f} in {row['conditions']} conditions"
-            if row["method"] in set(near["method"])
-            else f"costs {row['cost_year'] / cheapest['cost_year'] - 1.0:.1%} more than {cheapest['method']}"
-        )
-        for row in _records(table)
-    ]
+    reasons = []
+    for row in _records(table):
+        if row["method"] == chosen["method"]:
+            reasons.append(rule)
+        elif lacking := _lacking(row):
+            reasons.append(lacking)
+        elif row["method"] in set(near["method"]):
+            but = f"{in_use} is in use" if is_kept else f"kappa {row['kappa']:.3f} in {row['conditions']} conditions"
+            reasons.append(f"within {equal_cost:.1%} of the least cost, but {but}")
+        else:
+            more = row["cost_year"] / cheapest["cost_year"] - 1.0
+            reasons.append(f"costs {more:.1%} more than {cheapest['method']}")
     return Selection(str(chosen["method"]), rule, table.assign(decision_reason=reasons))
 
 
@@ -267,7 +276,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _lacking(row: Mapping[str, Any]) -> str:
     """What an ineligible method lacks; empty where nothing."""
-    lacks = [] if row["is_stable"] else [f"not stable: kappa {row['kappa']:.3f}"]
+    lacks = [] if row["classes"] > 1 else ["says nothing: all items are in one class"]
+    lacks += [] if row["is_stable"] else [f"not stable: kappa {row['kappa']:.3f}"]
     lacks += [] if row["is_explained"] else [f"{row['share_explained']:.0%} told in {row['conditions']} conditions"]
     return "; ".join(lacks)
 

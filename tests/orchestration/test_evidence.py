@@ -1,6 +1,7 @@
 """Evidence of a run: which criterion, method and dimension its data speak for, as published."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from orchestration.resources import Workspace
 from strata.conformed import dimensions, evidence
 from strata.conformed.engine import THREADS_VARIABLE
-from strata.durable import read_parquet
+from strata.durable import read_parquet, write_parquet
 from strata.governance.releases import current_manifest
 from strata.governance.store import GovernanceStore
 from strata.partition import Partition
+from strata.tables import DEMAND_FORECAST
 from tests.orchestration.story import Story
 
 
@@ -48,7 +50,7 @@ def test_a_release_says_what_its_data_speak_for(lived: Story) -> None:
 
 
 def test_the_same_rows_with_one_thread_and_with_two_and_none_without_the_part(
-    lived: Story, monkeypatch: pytest.MonkeyPatch
+    lived: Story, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     partition = Partition("EMEA", "2026-06")
     candidate = GovernanceStore(lived.end).candidate(partition)
@@ -73,3 +75,10 @@ def test_the_same_rows_with_one_thread_and_with_two_and_none_without_the_part(
     without = replace(view, scheme=view.scheme.model_copy(update={"evidence": None}))
     assert [table.num_rows for table in evidence.evidence(without, **inputs)] == [0, 0]
     assert dimensions.dimension_comparison_table(without, **sold).num_rows == 0
+    # Without a forecast nothing has a price: criteria are measured all the same, and nothing is recommended.
+    write_parquet(tmp_path / "forecast.parquet", DEMAND_FORECAST.empty())
+    unpriced, none = evidence.evidence(view, **inputs | {"forecast": tmp_path / "forecast.parquet"})
+    found = unpriced.to_pandas()
+    assert none.num_rows == 0 and len(found) == 8
+    assert not found["is_recommended"].any() and found["cost_year"].isna().all()
+    assert found["decision_reason"].str.contains("no class has a price").all()

@@ -127,10 +127,26 @@ def test_the_cheapest_of_the_sure_criteria_is_recommended_and_the_others_say_why
 
 def test_of_criteria_that_cost_the_same_the_most_stable_is_taken() -> None:
     items = assortment()
-    shaken = [candidate("cost_ratio", ratio(items), 0.3), candidate("revenue", ratio(items), 0.01)]
+    shaken = [candidate("cost_ratio", ratio(items), 0.3), candidate("margin", ratio(items), 0.01)]
     found = report(shaken, least_kappa=0.01).set_index("criterion")
-    assert found.loc["revenue", "is_recommended"] and found.loc["cost_ratio", "rank"] == 2
-    assert "within 2.0% of the least cost" in found.loc["cost_ratio", "decision_reason"]
+    assert found.loc["margin", "is_recommended"] and found.loc["cost_ratio", "rank"] == 2
+    assert "within 2.0% of the least cost, but kappa" in found.loc["cost_ratio", "decision_reason"]
+
+
+def test_what_is_in_use_stays_where_nothing_is_cheaper_by_more_than_the_bound() -> None:
+    items = assortment()
+    given = [candidate("margin", ratio(items), 0.01), candidate("revenue", ratio(items), 0.3)]
+    found = report(given, least_kappa=0.01).set_index("criterion")
+    assert found.loc["revenue", "is_recommended"] and "revenue is in use" in found.loc["revenue", "decision_reason"]
+    assert found.loc["margin", "decision_reason"].endswith("but revenue is in use")
+
+
+def test_a_number_that_is_the_same_for_all_is_not_recommended_for_its_stability() -> None:
+    items = assortment()
+    flat = Candidate("lead_time", np.full(COUNT, 7.0), np.full((1, COUNT), 7.0))
+    row = report([flat, candidate("revenue", ratio(items))]).set_index("criterion").loc["lead_time"]
+    assert row["kappa"] == 1.0 and not row["is_recommended"]
+    assert row["decision_reason"] == "says nothing: all items are in one class"
 
 
 def test_nothing_is_recommended_without_a_price_or_a_sure_criterion() -> None:

@@ -44,7 +44,10 @@ def tables(**change: Any) -> dict[str, list[dict[str, Any]]]:
 def test_the_document_says_the_recommendation_first_and_shows_every_row() -> None:
     text = evidence_document(MANIFEST, tables(), ["EMEA"])
     sentence = next(line for line in text.splitlines() if line.startswith("**In one sentence:**"))
-    assert "class items by `cost_ratio`: its classes cost 20.0% less safety stock than those by `revenue`" in sentence
+    assert (
+        "class items by `cost_ratio`: its classes cost 20.0% less safety stock than those by `revenue`, in use"
+        in sentence
+    )
     assert "segment by product x customer (13% of the variance" in sentence and "take the method `ng`" in sentence
     assert text.index("In one sentence") < text.index("| 1 | `cost_ratio`") < text.index("| 2 | `revenue`")
     assert "| 98.5% | 0.60 | 20.0% | 0.70 | 0.80 | – | – | 80 | 5.0% | 60.0% | **recommended** |" in text

@@ -107,8 +107,50 @@ def test_the_cost_criterion_beats_a_ranking_by_value_and_chance_is_not_eligible(
     # Where a large difference of cost counts as none, the more stable one is taken.
     steadier = rows.loc[["cost", "value"], "kappa"].idxmax()
     assert method_selection(criteria, terms, **{**arguments, "equal_cost": 10.0}).recommended == steadier  # type: ignore[arg-type]
+    kept = method_selection(criteria, terms, **{**arguments, "equal_cost": 10.0}, in_use="value")  # type: ignore[arg-type]
+    assert kept.recommended == "value" and "value is in use" in kept.rule
+    assert method_selection(criteria, terms, **arguments, in_use="value").recommended == "cost"  # type: ignore[arg-type]
+    one = {**methods, "one": lambda x: np.full(len(x), "A")}
+    found = method_selection(criteria, terms, **{**arguments, "methods": one, "equal_cost": 10.0})  # type: ignore[arg-type]
+    assert found.recommended != "one" and found.table.set_index("method").loc["one", "kappa"] == 1.0
     none = method_selection(criteria, terms, **{**arguments, "least_kappa": 1.1})  # type: ignore[arg-type]
     assert none.recommended is None and "kappa >= 1.1" in none.rule
+
+
+def test_an_item_stocked_at_two_places_has_the_class_of_the_item_at_both() -> None:
+    """Items 0..n-1 at two places each are as many items with their criteria twice; the same with no places at all."""
+    terms = company(60, 4)
+    criteria = np.repeat(np.column_stack([terms.demand_units_year[::2], terms.order_units[::2]]), 2, axis=0)
+    arguments = {
+        "methods": {"value": lambda x: by_score(x[:, 0])}, "names": ["demand", "order"], "least_kappa": 0.1,
+        "least_explained": 0.5, "most_depth": 2, "least_items": 1, "equal_cost": 0.0, **LEVELS,
+    }  # fmt: skip
+    apart = method_selection(criteria, terms, resampled=[criteria], **arguments)  # type: ignore[arg-type]
+    once = method_selection(
+        criteria[::2], terms, resampled=[criteria[::2]], place=np.repeat(np.arange(30), 2), **arguments  # type: ignore[arg-type]
+    )  # fmt: skip
+    for name in ("cost_year", "regret_share", "saved_share"):
+        assert once.table[name].tolist() == pytest.approx(apart.table[name].tolist())
+    with pytest.raises(ValueError, match="an item each"):
+        method_selection(criteria, terms, resampled=[criteria], place=np.arange(60) + 1, **arguments)  # type: ignore[arg-type]
+
+
+@given(st.integers(0, 10_000), st.floats(0.01, 100))
+@settings(max_examples=20, deadline=None)
+def test_neither_currency_nor_unit_of_demand_changes_what_classes_cost(seed: int, factor: float) -> None:
+    terms = company(30, seed)
+    classes = np.random.default_rng(seed).integers(0, 3, 30)
+    cost = class_cost(classes, terms, **LEVELS).cost_year
+    units = StockTerms(
+        terms.demand_units_year * factor, terms.order_units * factor, terms.protection_sd_units * factor,
+        terms.holding_cost_per_unit_year / factor,
+    )  # fmt: skip
+    assert class_cost(classes, units, **LEVELS).cost_year == pytest.approx(cost, rel=1e-9)
+    dearer = StockTerms(
+        terms.demand_units_year, terms.order_units, terms.protection_sd_units,
+        terms.holding_cost_per_unit_year * factor,
+    )  # fmt: skip
+    assert class_cost(classes, dearer, **LEVELS).cost_year == pytest.approx(cost * factor, rel=1e-9)
 
 
 def test_terms_that_have_no_cost_are_refused_with_their_place() -> None:
