@@ -17,6 +17,7 @@ from strata.cli import (
     exports,
     imports,
     latency,
+    reclassification,
     releases,
     runs,
     schemes,
@@ -40,6 +41,7 @@ app.command("import")(imports.import_)
 app.command()(dossiers.dossier)
 app.command()(latency.latency)
 app.command()(classify.classify)
+app.command()(reclassification.reclassify)
 
 
 @app.callback()

@@ -150,7 +150,7 @@ def preview(
     found: dict[str, Comparison] = {}
     for code in [region] if region else held:
         progress(f"{code}: deciding under both schemes")
-        known = _published(home, manifest, code, whole)
+        known = published_partition(home, manifest, code, whole)
         stands = published_side(known)
         sides: list[Side] = []
         for scheme in (before, after):
@@ -176,7 +176,7 @@ def _manifest(home: Home, cycle: str | None) -> Manifest | None:
     raise ValueError(f"no release in force for cycle {cycle}; there are {held or 'none'}")
 
 
-def _published(home: Home, manifest: Manifest, region: str, whole: Mapping[str, Any]) -> Published:
+def published_partition(home: Home, manifest: Manifest, region: str, whole: Mapping[str, Any]) -> Published:
     """One region of a release with everything that it was decided from."""
     view, tables = held_region(home, manifest, region, whole)
     source = manifest["partitions"][region]["previous"]
