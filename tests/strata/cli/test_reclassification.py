@@ -30,7 +30,8 @@ def drop_items(home: Home, taken: str) -> None:
 def test_without_news_nothing_is_touched(home: Home, strata: Strata) -> None:
     said = strata(home, "reclassify", "--json").json
     assert (said["touched"], said["moves"], said["items"]) == (0, 0, [])
-    assert {part["cycle"] for part in said["regions"].values()} == {"2026-06"}
+    # APAC is held at May by its bad feed, and no extract has passed its next cut-off.
+    assert {code: part["cycle"] for code, part in said["regions"].items()} == {"APAC": "2026-05", "EMEA": "2026-06"}
     refused = strata(home, "reclassify", "--cycle", "2026-05")
     assert refused.code == 1 and "lies before the published one" in refused.err
     ahead = strata(home, "reclassify", "--cycle", "2026-12")
