@@ -1,8 +1,10 @@
 """`strata reclassify`: what events since the release would do to the classes of the items that they touch."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -68,7 +70,11 @@ def _regions(home: Home, region: str | None, cycle: str | None) -> tuple[dict[st
     if region is not None and region not in held:
         raise ValueError(f"release {manifest['release_id']} holds no region {region!r}, only {held}")
     progress("conforming what was landed")
-    snapshot = conform(home, "reclassify")
+    run_id = f"reclassify-{uuid4().hex[:12]}"
+    try:
+        snapshot = conform(home, run_id)
+    finally:
+        shutil.rmtree(home.scratch(run_id), ignore_errors=True)
     known_at = newest_known(snapshot)
     whole = {name: published_table(home, manifest, name) for name in STAGES}
     calendar = home.calendar()
