@@ -8,10 +8,11 @@ import pytest
 
 from strata.classify.criteria import ng_scores, unit_scaled
 from strata.classify.value import value_classes
-from strata.review.criteria import Assortment, Candidate
+from strata.review.criteria import Assortment, Candidate, criteria_report
 from strata.review.methods import method_rows
-from strata.review.selection import class_cost
+from strata.review.selection import StockTerms, class_cost
 from strata.scheme.evidence import Evidence
+from strata.tables import CRITERIA_REPORT, METHOD_SELECTION, NOT_SUSPENDED
 from tests.strata.review.test_criteria import COUNT, CUTS, assortment, ratio
 
 NAMES = (
@@ -97,3 +98,30 @@ def test_without_an_eligible_method_nothing_is_recommended_and_every_row_says_wh
     found = compared(items, candidates(items), rule(least_explained=0.999, most_depth=1, least_items=100))
     assert not found["is_recommended"].any()
     assert found["decision_reason"].str.contains("no method has").all()
+
+
+@pytest.mark.parametrize("kind", ["spread", "alike", "zeros", "gaps", "signs"])
+def test_no_company_is_too_small_or_too_odd_to_be_told_about(kind: str) -> None:
+    """One to eight items, in one or two rankings, some or none with a price: rows that conform, and no warning."""
+    stamp = {"region": "R", "cycle": "2026-01", "valid_for_cycle": "2026-01", "scheme_version": "1"} | NOT_SUSPENDED
+    evidence = rule()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        count = int(rng.integers(1, 9))
+        given = []
+        for name in evidence.criteria:
+            value = rng.normal(0, 5, count) if kind == "signs" else rng.lognormal(2, 1, count)
+            value = np.full(count, 3.0) if kind == "alike" else value
+            value[rng.random(count) < 0.4] = {"zeros": 0.0, "gaps": np.nan}.get(kind, value[0])
+            given.append(Candidate(name, value, value * rng.lognormal(0, 0.2, (2, count))))
+        place = np.sort(rng.choice(count, int(rng.integers(0, count + 1)), replace=False))
+        year = rng.lognormal(3, 1, len(place))
+        ranking = np.unique(np.sort(rng.integers(0, 2, count)), return_inverse=True)[1].astype(np.int64)
+        weight = rng.multinomial(count, np.full(count, 1 / count), size=2).astype(float)
+        items = Assortment(ranking, weight, StockTerms(year, year / 5, year / 10, np.ones(len(place))), place)
+        found = criteria_report(
+            given, items, rule=evidence, cuts=CUTS, cv_cuts={"X": 0.5, "Y": 1.0}, in_use=("revenue",)
+        )
+        assert CRITERIA_REPORT.conform(found.assign(**stamp)).num_rows == len(evidence.criteria)
+        compared = method_rows(given, items, rule=evidence, cuts=CUTS, basis="revenue", rng=rng)
+        assert METHOD_SELECTION.conform(compared.assign(**stamp)).num_rows in (0, len(NAMES))
