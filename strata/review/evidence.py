@@ -110,9 +110,9 @@ def _sentence(found: Mapping[str, list[Row]]) -> str:
         if best["is_in_use"]:
             said.append(f"keep classing items by `{best['criterion']}`")
         else:
-            beside = " and ".join(_beside(best, row) for row in used if row["cost_year"] and best["cost_year"])
-            beside = f": its classes cost {beside}" if beside else ""
-            said.append(f"class items by `{best['criterion']}`{beside}")
+            beside = [_beside(best, row) for row in used if row["cost_year"] and best["cost_year"]]
+            told = f": its classes cost {', '.join(beside)} (in use)" if beside else ""
+            said.append(f"class items by `{best['criterion']}`{told}")
     if (dimension := chosen[DIMENSION_COMPARISON.name]) is not None:
         name = str(dimension["dimension"]).replace("_", " x ")
         said.append(f"segment by {name} ({dimension['variance_explained']:.0%} of the variance of line value)")
@@ -127,7 +127,7 @@ def _sentence(found: Mapping[str, list[Row]]) -> str:
 def _beside(best: Row, row: Row) -> str:
     less = 1 - best["cost_year"] / row["cost_year"]
     word = "less" if less >= 0 else "more"
-    return f"{abs(less):.1%} {word} safety stock than those by `{row['criterion']}`, in use"
+    return f"{abs(less):.1%} {word} safety stock than those by `{row['criterion']}`"
 
 
 def _grid(table: Table, rows: Sequence[Row]) -> str:

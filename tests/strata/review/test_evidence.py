@@ -45,7 +45,7 @@ def test_the_document_says_the_recommendation_first_and_shows_every_row() -> Non
     text = evidence_document(MANIFEST, tables(), ["EMEA"])
     sentence = next(line for line in text.splitlines() if line.startswith("**In one sentence:**"))
     assert (
-        "class items by `cost_ratio`: its classes cost 20.0% less safety stock than those by `revenue`, in use"
+        "class items by `cost_ratio`: its classes cost 20.0% less safety stock than those by `revenue` (in use)"
         in sentence
     )
     assert "segment by product x customer (13% of the variance" in sentence and "take the method `ng`" in sentence
