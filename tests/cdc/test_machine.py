@@ -44,7 +44,7 @@ def live_through(machine: type[ChangeMachine], examples: int, steps: int, **opti
 )
 @MACHINES
 def test_the_merge_equals_the_source_or_holds(machine: type[ChangeMachine]) -> None:
-    live_through(machine, 70, 12)
+    live_through(machine, 40, 12)
 
 
 @pytest.mark.soak

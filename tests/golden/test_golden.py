@@ -251,6 +251,7 @@ def content_hashes(golden: Golden) -> list[dict[str, str]]:
     ]
 
 
+@pytest.mark.soak  # a whole life again: a minute and a half
 @pytest.mark.capability("3.6", part="equal content from any order of files and threads")
 def test_any_order_of_files_and_one_thread_give_the_same_content(
     golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -67,7 +67,7 @@ def test_what_goes_wrong_in_a_worker_is_told_with_its_partition(lived: Story, tm
         pipeline.run(home, ["2026-04"], workers=2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.soak)])
 @pytest.mark.capability("9.6", part="an interrupted command leaves no worker and no run without an end")
 def test_workers_end_with_who_started_them(lived: Story, tmp_path: Path, number: signal.Signals) -> None:
     home = story.copy_of(lived.conformed, tmp_path / "home")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from orchestration import pipeline
-from strata.cli.preview import _published, preview
+from strata.cli.preview import preview, published_partition
 from strata.conformed import decide, history, profile, supply
 from strata.conformed.preview import STAGES, Published, decided_again
 from strata.durable import read_parquet, write_parquet
@@ -73,7 +73,7 @@ def written(folder: Path, edits: dict[str, Any], name: str = "other.yml") -> Pat
 def known(home: Home, region: str) -> Published:
     manifest = current_manifest(home)
     assert manifest is not None
-    return _published(home, manifest, region, {name: published_table(home, manifest, name) for name in STAGES})
+    return published_partition(home, manifest, region, {name: published_table(home, manifest, name) for name in STAGES})
 
 
 def files(home: Home) -> str:
