@@ -72,6 +72,7 @@ def profile_rows(items: int, end: int, units: np.ndarray) -> tuple[pd.DataFrame,
     value = rows["level_units_period"] * price * 12
     return rows.assign(
         sku_id=np.char.add("S", np.char.zfill(np.arange(items).astype(str), 7)).astype(object), location_id="*",
+        region="EMEA",
         demand_class="smooth", lifecycle_state="mature", revenue=value, margin=value / 3, level_value=value,
         cv=rows["cv_level"], cv_deseasonalised=np.nan, periods_observed=MONTHS, fallback_level="own",
         fallback_reason=None, confidence=1.0, fallback_valid_until_cycle=None, expected_cv=np.nan,
@@ -91,7 +92,7 @@ def main() -> None:
     for month, cycle in enumerate(("2026-01", "2026-02", "2026-03")):
         rows, levels_seconds = profile_rows(items, MONTHS + month, units)
         start = time.perf_counter()
-        bounds = resolve(rows.assign(region="EMEA"), none, RULES, cycle=cycle).bounds
+        bounds = resolve(rows, none, RULES, cycle=cycle).bounds
         rules_seconds = time.perf_counter() - start
         frame = assign(
             rows, previous, bounds, scheme=SCHEME, partition=Partition("EMEA", cycle),
