@@ -51,47 +51,25 @@ inner join segment_assignment as a on b.sku_id = a.sku_id and a.location_id in (
 left join customer_segment as c on b.customer_id = c.customer_id
 left join channel_segment as h on b.channel = h.channel
 """
-_CELLS = """
-select 'product' as dimension, true as is_cell, sum(lines)::double as lines, sum(total)::double as total,
-    sum(squares)::double as squares
+# Per dimension: what its cells and its members go by, and the column that must be known.
+_BY = (
+    ("product", "item_segment", "sku_id", "item_segment"),
+    ("customer", "customer_segment", "customer_id", "customer_segment"),
+    ("channel", "channel_segment", "channel", "channel_segment"),
+    ("product_customer", "item_segment, customer_class", "sku_id, customer_id", "customer_class"),
+)
+_CELLS = (
+    "\nunion all\n".join(
+        f"""select '{name}' as dimension, {is_cell} as is_cell,
+    sum(lines)::double as lines, sum(total)::double as total, sum(squares)::double as squares
 from compared_line
-group by item_segment
-union all
-select 'customer', true, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where customer_segment is not null
-group by customer_segment
-union all
-select 'channel', true, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where channel_segment is not null
-group by channel_segment
-union all
-select 'product_customer', true, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where customer_class is not null
-group by item_segment, customer_class
-union all
-select 'product', false, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-group by sku_id
-union all
-select 'customer', false, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where customer_segment is not null
-group by customer_id
-union all
-select 'channel', false, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where channel_segment is not null
-group by channel
-union all
-select 'product_customer', false, sum(lines)::double, sum(total)::double, sum(squares)::double
-from compared_line
-where customer_class is not null
-group by sku_id, customer_id
-order by dimension, is_cell, lines, total, squares
-"""
+where {known} is not null
+group by {cells if is_cell else members}"""
+        for is_cell in (True, False)
+        for name, cells, members, known in _BY
+    )
+    + "\norder by dimension, is_cell, lines, total, squares"
+)
 STEPS: tuple[Step, ...] = (Query("compared_line", _LINES), Query("compared_cell", _CELLS))
 
 

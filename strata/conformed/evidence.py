@@ -18,7 +18,7 @@ from strata.classify.sampling import money_in, period_counts
 from strata.conformed.engine import engine
 from strata.conformed.history import View
 from strata.conformed.stability import first_period, noise, seen_periods
-from strata.conformed.staleness import item_of, placed
+from strata.conformed.staleness import item_of, period_sums, placed
 from strata.conformed.supply import stocked
 from strata.derivation import Query, Step
 from strata.inventory.policy import PERIOD_DAYS, span_variance
@@ -47,30 +47,14 @@ from demand_profile
 where (location_id = '*') = (getvariable('level') = 'region')
 order by location_id, sku_id
 """
-# Numbered as above. A region's period is censored where every location that sells the item was out of stock.
-_PERIODS = """
-with classed as (
-    select sku_id, location_id, row_number() over (order by location_id, sku_id) - 1 as series
-    from demand_profile
-    where (location_id = '*') = (getvariable('level') = 'region')
-)
-
-select
-    c.series,
-    h.period_start,
-    sum(h.demand_units)::double as units,
+_PERIODS = period_sums(
+    """
     sum(h.revenue)::double as revenue,
     case when count(*) = count(h.margin) then sum(h.margin) end::double as margin,
-    sum(h.order_lines)::double as order_lines,
-    case
-        when getvariable('level') = 'region' then bool_and(h.is_censored) else bool_or(h.is_censored)
-    end as is_censored
-from demand_history as h
-inner join classed as c on h.sku_id = c.sku_id and c.location_id in ('*', h.location_id)
-where h.bucket = getvariable('bucket') and not h.is_partial and h.period_start >= getvariable('begin')
-group by c.series, h.period_start
-order by c.series, h.period_start
-"""
+    sum(h.order_lines)::double as order_lines
+    """,
+    order="location_id, sku_id",
+)
 STEPS: tuple[Step, ...] = (Query("criterion_item", _ITEMS), Query("criterion_period", _PERIODS))
 
 

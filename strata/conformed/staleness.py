@@ -39,11 +39,23 @@ from demand_profile
 where (location_id = '*') = (getvariable('level') = 'region')
 order by sku_id, location_id
 """
-# Of what is classed now, numbered as above: names per period would take more memory than all the numbers. A region's
-# period is censored where every location that sells the item was out of stock.
-_VALUED = """
+_VALUE = """
+case
+    when getvariable('basis') = 'revenue' then sum(h.revenue)
+    when count(*) = count(h.margin) then sum(h.margin)
+end::double as value
+"""
+
+
+def period_sums(sums: str, *, order: str) -> str:
+    """Query of the closed periods of every series at the class level: series, period_start, units, `sums`, is_censored.
+
+    Series are numbered in `order`: names per period would take more memory than all the numbers. A region's period is
+    censored where every location that sells the item was out of stock.
+    """
+    return f"""
 with classed as (
-    select sku_id, location_id, row_number() over (order by sku_id, location_id) - 1 as series
+    select sku_id, location_id, row_number() over (order by {order}) - 1 as series
     from demand_profile
     where (location_id = '*') = (getvariable('level') = 'region')
 )
@@ -52,10 +64,7 @@ select
     c.series,
     h.period_start,
     sum(h.demand_units)::double as units,
-    case
-        when getvariable('basis') = 'revenue' then sum(h.revenue)
-        when count(*) = count(h.margin) then sum(h.margin)
-    end::double as value,
+    {sums},
     case
         when getvariable('level') = 'region' then bool_and(h.is_censored) else bool_or(h.is_censored)
     end as is_censored
@@ -65,6 +74,9 @@ where h.bucket = getvariable('bucket') and not h.is_partial and h.period_start >
 group by c.series, h.period_start
 order by c.series, h.period_start
 """
+
+
+_VALUED = period_sums(_VALUE, order="sku_id, location_id")
 STEPS: tuple[Step, ...] = (Query("classed_series", _CLASSED), Query("series_value", _VALUED))
 
 

@@ -40,21 +40,22 @@ PLACE_NUMBERS = tuple(
     for name in names
 )
 JUDGED_BY = ("rule.evidence", "rule.value", "rule.variability", "rule.inventory", "rule.policies", "rule.class_level")
+
+
+def judged_step(table: str, key: str, columns: tuple[str, ...]) -> Derivation:
+    """Lineage of a table whose rows are names of the part `evidence`, each judged on all items and their places."""
+    judged = aggregated(*ITEM_NUMBERS, *PLACE_NUMBERS, when=JUDGED_BY)
+    return Derivation(table, {key: copied("rule.evidence"), **dict.fromkeys(columns, judged)}, rows=("rule.evidence",))
+
+
 STEPS: tuple[Step, ...] = (
-    Derivation(
-        "criteria_report",
-        {
-            "criterion": copied("rule.evidence"),
-            **{
-                name: aggregated(*ITEM_NUMBERS, *PLACE_NUMBERS, when=JUDGED_BY)
-                for name in (
-                    "items", "completeness", "gini", "top_items_share", "separation", "kappa", "correlation",
-                    "correlated_with", "cost_year", "regret_share", "saved_share", "priced_places", "rank", "is_in_use",
-                    "is_recommended", "decision_reason",
-                )
-            },
-        },
-        rows=("rule.evidence",),
+    judged_step(
+        "criteria_report", "criterion",
+        (
+            "items", "completeness", "gini", "top_items_share", "separation", "kappa", "correlation",
+            "correlated_with", "cost_year", "regret_share", "saved_share", "priced_places", "rank", "is_in_use",
+            "is_recommended", "decision_reason",
+        ),
     ),
 )  # fmt: skip
 

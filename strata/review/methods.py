@@ -16,8 +16,8 @@ from strata.classify.clusters import assigned, cluster, features
 from strata.classify.criteria import edas_scores, hadi_vencheh_scores, ng_scores, unit_scaled
 from strata.classify.envelope import best_scores, zhou_fan_scores
 from strata.classify.value import first_of_equals
-from strata.derivation import Derivation, Step, aggregated, copied
-from strata.review.criteria import ITEM_NUMBERS, JUDGED_BY, LOWEST, PLACE_NUMBERS, Assortment, Candidate, share_codes
+from strata.derivation import Step
+from strata.review.criteria import LOWEST, Assortment, Candidate, judged_step, share_codes
 from strata.review.selection import StockTerms, method_selection
 from strata.scheme.evidence import ASKED_OF, Evidence, Method, MethodBounds
 
@@ -28,19 +28,12 @@ Texts = npt.NDArray[np.str_]
 _LETTERS = np.array(["A", "B", "C"])
 _ROUNDING = 12  # decimals of a score that is ranked
 STEPS: tuple[Step, ...] = (
-    Derivation(
-        "method_selection",
-        {
-            "method": copied("rule.evidence"),
-            **{
-                name: aggregated(*ITEM_NUMBERS, *PLACE_NUMBERS, when=JUDGED_BY)
-                for name in (
-                    "items", "cost_year", "regret_share", "saved_share", "kappa", "share_explained", "conditions",
-                    "classes", "words", "rank", "is_in_use", "is_recommended", "decision_reason",
-                )
-            },
-        },
-        rows=("rule.evidence",),
+    judged_step(
+        "method_selection", "method",
+        (
+            "items", "cost_year", "regret_share", "saved_share", "kappa", "share_explained", "conditions", "classes",
+            "words", "rank", "is_in_use", "is_recommended", "decision_reason",
+        ),
     ),
 )  # fmt: skip
 
