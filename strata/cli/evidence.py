@@ -59,10 +59,11 @@ def _document(home: Home, release: str | None, cycle: str | None, region: str | 
 
 
 def _manifest(home: Home, release: str | None, cycle: str | None) -> dict[str, Any]:
+    from strata.cli.releases import published_id
     from strata.governance.releases import lineage, read_manifest
 
     if release is not None:
-        found = dict(read_manifest(home, release))
+        found = dict(read_manifest(home, published_id(home, release)))
         if cycle not in (None, found["cycle"]):
             raise ValueError(f"release {release} is of cycle {found['cycle']}, not {cycle}")
         return found
